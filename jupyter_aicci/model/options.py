@@ -1,0 +1,177 @@
+"""The one option table: magic flags, CLI flags, completion, launch form, REST fields and docs are made from it.
+
+Rule 1: an option exists here or nowhere; a test compares every face with this table.
+Rule 2: defaults work on a laptop. An unknown option is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from jupyter_aicci.model.errors import UserError, did_you_mean
+from jupyter_aicci.model.text import parse_duration_s, parse_names
+
+Kind = Literal["text", "names", "int", "money", "duration", "flag", "choice", "pairs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One row of the table; `kind` says how its text is read, `field` is its key in RunSpec JSON."""
+
+    flag: str
+    kind: Kind
+    help: str
+    default: Any = None
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    short: str = ""
+    face: Literal["spec", "client"] = "spec"  # client: how the caller waits, not part of the run
+
+    @property
+    def field(self) -> str:
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(flag="--shape", kind="names", default=("auto",), metavar="NAME[,NAME…]",
+           help="what each node gets; several: any of them; auto: the smallest that fits"),
+    Option(flag="--nodes", kind="int", default=1, metavar="N", help="nodes in the gang"),
+    Option(flag="--min-nodes", kind="int", default=0, metavar="M", help="fewest nodes an elastic gang may start with"),
+    Option(flag="--ranks-per-node", kind="int", default=0, metavar="R",
+           help="processes on each node; default: one per accelerator, else 1"),
+    Option(flag="--data", kind="pairs", default=(), metavar="NAME=URI[:mode]",
+           help="mount a data set; repeatable; mode: mount, copy, cached, stream"),
+    Option(flag="--queue", kind="text", default="default", metavar="Q", help="where the run waits"),
+    Option(flag="--priority", kind="int", default=0, metavar="P", help="higher goes first within the queue"),
+    Option(flag="--time-limit", kind="duration", default=0.0, metavar="2h", help="stop after this long running"),
+    Option(flag="--budget", kind="money", default=0, metavar="20",
+           help="stop when the run has cost this much, in the price book's currency"),
+    Option(flag="--deadline", kind="text", default="", metavar="18:00", help="stop at this time of day or ISO date"),
+    Option(flag="--retries", kind="int", default=3, metavar="N", help="restarts after infrastructure faults only"),
+    Option(flag="--grace", kind="duration", default=10.0, metavar="30s", help="time between SIGTERM and SIGKILL"),
+    Option(flag="--engine", kind="choice", default="local", choices=("local", "kubernetes"), help="what executes it"),
+    Option(flag="--image", kind="text", default="", metavar="IMG", help="container image (kubernetes)"),
+    Option(flag="--isolation", kind="choice", default="runc", choices=("runc", "kata"),
+           help="how a node is fenced off (kubernetes)"),
+    Option(flag="--topology", kind="text", default="soft", metavar="hard:leaf|soft",
+           help="how close together the nodes must be"),
+    Option(flag="--launcher", kind="text", default="", metavar="CMD",
+           help="start this command once per node (torchrun, mpirun, deepspeed) instead of the ranks"),
+    Option(flag="--push", kind="names", default=(), metavar="a,b", help="notebook values that the ranks get"),
+    Option(flag="--pull", kind="names", default=(), metavar="c,d", help="rank 0's values bound in the notebook"),
+    Option(flag="--workdir", kind="text", default="", metavar="DIR", help="directory whose snapshot the ranks run in"),
+    Option(flag="--env", kind="pairs", default=(), metavar="K=V", help="environment variable; repeatable"),
+    Option(flag="--secret", kind="names", default=(), metavar="NAME",
+           help="variable taken from the caller's environment, never stored in the journal; repeatable"),
+    Option(flag="--name", kind="text", default="", metavar="N", help="a name to call the run by"),
+    Option(flag="--out", short="-o", kind="text", default="", metavar="NAME", face="client",
+           help="variable that gets the Run object"),
+    Option(flag="--detach", kind="flag", default=False, face="client", help="do not wait for the end"),
+    Option(flag="--dry-run", kind="flag", default=False, face="client",
+           help="print spec, price, start forecast and placement; send nothing"),
+    Option(flag="--on-stop", kind="choice", default="detach", choices=("detach", "cancel"), face="client",
+           help="what the first press of Stop does"),
+)  # fmt: skip
+
+BY_FIELD = {option.field: option for option in OPTIONS}
+MICRO = 1_000_000
+
+
+class OptionParser(argparse.ArgumentParser):
+    """argparse that raises `UserError` instead of leaving the process, and knows the nearest option."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, "add_help": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(
+            "bad_option", f"{self.prog}: {message}. Nothing was submitted.", hint=_help_hint(self.prog)
+        )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add every row of the table to an argparse parser; values stay text, `parse_values` reads them."""
+    for option in OPTIONS:
+        names = [name for name in (option.short, option.flag) if name]
+        if option.kind == "flag":
+            parser.add_argument(
+                *names, dest=option.field, action="store_const", const="true", help=option.help
+            )
+        else:
+            repeat = option.kind == "pairs" or option.flag == "--secret"
+            parser.add_argument(
+                *names, dest=option.field, metavar=option.metavar or "{" + ",".join(option.choices) + "}",
+                action="append" if repeat else "store", help=option.help,
+            )  # fmt: skip
+
+
+def parse_known(parser: OptionParser, words: list[str]) -> argparse.Namespace:
+    """`parser.parse_args`, but an unknown option names its nearest neighbour."""
+    namespace, rest = parser.parse_known_args(words)
+    for word in rest:
+        flag = word.split("=", 1)[0]
+        guess = did_you_mean(flag, parser._option_string_actions) if flag.startswith("-") else ""
+        what = "unknown option" if flag.startswith("-") else "unexpected word"
+        raise UserError(
+            "unknown_option",
+            f"{what} {flag} for {parser.prog}" + (f": {guess}" if guess else ".") + " Nothing was submitted.",
+            hint=_help_hint(parser.prog), field=flag,
+        )  # fmt: skip
+    return namespace
+
+
+def parse_values(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """(values by field with defaults filled in, defects) from texts or JSON values by field."""
+    values: dict[str, Any] = {option.field: option.default for option in OPTIONS}
+    defects = []
+    for field, raw in given.items():
+        if field not in BY_FIELD:
+            guess = did_you_mean(field, BY_FIELD)
+            defects.append(f"unknown field {field}" + (f": {guess}" if guess else ""))
+        elif raw is not None:
+            try:
+                values[field] = _read(BY_FIELD[field], raw)
+            except ValueError as error:
+                defects.append(f"{BY_FIELD[field].flag} {raw!r}: {error}")
+    return values, defects
+
+
+def _read(option: Option, raw: Any) -> Any:
+    match option.kind:
+        case "flag":
+            return raw is True or raw == "true"
+        case "int":
+            return _read_int(raw)
+        case "money":
+            return round(float(raw) * MICRO) if isinstance(raw, str) else _read_int(raw)
+        case "duration":
+            return float(raw) if isinstance(raw, (int, float)) else parse_duration_s(raw)
+        case "names":
+            return _flatten_names(raw)
+        case "pairs":
+            return tuple(str(item) for item in (raw if isinstance(raw, (list, tuple)) else [raw]))
+        case "choice":
+            if raw not in option.choices:
+                guess = did_you_mean(str(raw), option.choices)
+                raise ValueError(
+                    f"expected one of {', '.join(option.choices)}" + (f"; {guess}" if guess else "")
+                )
+    return str(raw)
+
+
+def _flatten_names(raw: Any) -> tuple[str, ...]:
+    parts = raw if isinstance(raw, (list, tuple)) else [raw]
+    return tuple(name for part in parts for name in parse_names(str(part)))
+
+
+def _read_int(raw: Any) -> int:
+    number = int(raw)
+    if number < 0:
+        raise ValueError("expected 0 or more")
+    return number
+
+
+def _help_hint(prog: str) -> str:
+    return f'"{prog.removeprefix("%%").replace("aicci", "%aicci") if prog.startswith("%%") else prog} --help" lists the options.'

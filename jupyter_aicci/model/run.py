@@ -1,0 +1,162 @@
+"""A run's present, folded from its journal rows.
+
+Rule: `fold` is the only way to a `Run`; service, client, timeline and tests all read the same fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jupyter_aicci.model.events import (
+    Event,
+    NodeHeld,
+    NodeReleased,
+    Noted,
+    Placed,
+    RankExited,
+    Stepped,
+    StopRequested,
+    Submitted,
+)
+from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.model.placement import Placement, placement_from_json
+from jupyter_aicci.model.shapes import Price, price_from_json
+from jupyter_aicci.model.spec import RunSpec, parse_spec
+from jupyter_aicci.model.states import HOLDS_NODES, TERMINAL, State, Step, advance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One gang start."""
+
+    number: int  # 1 is the first
+    placement: Placement
+    port: int
+    placed_ns: int
+    resume_step: int = -1
+    running_ns: int = 0  # 0 = never ran
+    ended_ns: int = 0  # 0 = still going
+    held: dict[int, int] = field(default_factory=dict)  # node -> since
+    released: dict[int, int] = field(default_factory=dict)  # node -> when
+    exits: dict[int, RankExited] = field(default_factory=dict)  # rank -> how it ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything known about one run."""
+
+    id: RunId
+    spec: RunSpec
+    prices: dict[str, Price]
+    state: State
+    submitted_ns: int
+    started_ns: int = 0  # first time its nodes were held
+    ended_ns: int = 0
+    reason: str = ""
+    exit_class: str = ""
+    verdict: dict[str, Any] = field(default_factory=dict)
+    not_before_ns: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    stop: StopRequested | None = None
+    waiting: str = ""  # the latest waiting reason in words
+    lost: int = 0  # attempts that ended in LOSE
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def holds_nodes(self) -> bool:
+        return self.state in HOLDS_NODES
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def shape(self) -> str:
+        """The shape it got, or the ones it asked for."""
+        return self.attempts[-1].placement.shape.name if self.attempts else ",".join(self.spec.shape)
+
+    @property
+    def price(self) -> Price:
+        """Price per node and hour of the shape it got."""
+        return self.prices.get(self.shape, Price(micro_per_h=0))
+
+
+def fold(events: Iterable[Event]) -> Run:
+    """The run that these rows (all of one run, in journal order, `Submitted` first) add up to."""
+    rows = iter(events)
+    first = next(rows)
+    if not isinstance(first, Submitted):
+        raise ValueError(f"a run's first row is 'submitted', found '{first.kind}'")
+    run = Run(
+        id=first.run_id,
+        spec=parse_spec(first.spec),
+        prices={name: price_from_json(price) for name, price in first.prices.items()},
+        state=State.SUBMITTED,
+        submitted_ns=first.time_ns,
+    )
+    for event in rows:
+        run = apply(run, event)
+    return run
+
+
+def apply(run: Run, event: Event) -> Run:
+    """The run after one more row."""
+    match event:
+        case Stepped():
+            return _step(run, event)
+        case Placed():
+            attempt = Attempt(
+                number=event.attempt,
+                placement=placement_from_json(event.placement),
+                port=event.port,
+                placed_ns=event.time_ns,
+                resume_step=event.resume_step,
+            )
+            return replace(run, attempts=(*run.attempts, attempt))
+        case NodeHeld():
+            started = run.started_ns or event.time_ns
+            held = _latest(run, held={**run.attempts[-1].held, event.node: event.time_ns})
+            return replace(held, started_ns=started)
+        case NodeReleased():
+            return _latest(run, released={**run.attempts[-1].released, event.node: event.time_ns})
+        case RankExited():
+            return _latest(run, exits={**run.attempts[-1].exits, event.rank: event})
+        case StopRequested():
+            return replace(run, stop=run.stop or event)
+        case Noted(topic="waiting"):
+            return replace(run, waiting=event.text)
+    return run
+
+
+def _latest(run: Run, **changes: Any) -> Run:
+    """The run with its latest attempt changed; rows of an attempt come before the next one is placed."""
+    return replace(run, attempts=(*run.attempts[:-1], replace(run.attempts[-1], **changes)))
+
+
+def _step(run: Run, event: Stepped) -> Run:
+    state = advance(run.state, event.step)
+    changed = replace(
+        run,
+        state=state,
+        reason=event.reason or run.reason,
+        exit_class=event.exit_class or run.exit_class,
+        verdict=event.verdict or run.verdict,
+        not_before_ns=event.not_before_ns,
+        lost=run.lost + (event.step is Step.LOSE),
+        ended_ns=event.time_ns if state in TERMINAL else 0,
+    )
+    if event.step is Step.RUN:
+        return _latest(changed, running_ns=event.time_ns)
+    if run.holds_nodes and not changed.holds_nodes:
+        return _latest(changed, ended_ns=event.time_ns)
+    return changed

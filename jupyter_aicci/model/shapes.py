@@ -1,0 +1,82 @@
+"""Shapes: what one node of a run gets, and at which price.
+
+Rule: a shape is data; which shapes a host offers is the engine's answer, what they cost the price book's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one node of a shape costs, copied into the run when it is submitted and never looked up again."""
+
+    micro_per_h: int  # integer micro-units of `currency` per node and hour
+    currency: str = "USD"
+    source: str = "this machine's own shapes are free unless a price is set"
+    dated: str = ""  # ISO date of the price book
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "micro_per_h": self.micro_per_h,
+            "currency": self.currency,
+            "source": self.source,
+            "dated": self.dated,
+        }
+
+
+def price_from_json(data: dict[str, Any]) -> Price:
+    """The price that `Price.to_json` wrote."""
+    return Price(
+        micro_per_h=int(data["micro_per_h"]),
+        currency=data["currency"],
+        source=data["source"],
+        dated=data["dated"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One node's share of a host: accelerators, CPUs, memory."""
+
+    name: str  # "cpux2", "h100x8"
+    accelerator: str = ""  # "" = none, else "h100", "ascend910b"
+    accelerators: int = 0
+    cpus: int = 1
+    memory_bytes: int = 0
+    nvlink: bool = False
+    rdma_nics: int = 0
+    price: Price = Price(micro_per_h=0)
+
+    @property
+    def slots(self) -> int:
+        """Most ranks that a node of this shape takes: one per accelerator, else one per CPU."""
+        return self.accelerators or self.cpus
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "accelerator": self.accelerator,
+            "accelerators": self.accelerators,
+            "cpus": self.cpus,
+            "memory_bytes": self.memory_bytes,
+            "nvlink": self.nvlink,
+            "rdma_nics": self.rdma_nics,
+            "price": self.price.to_json(),
+        }
+
+
+def shape_from_json(data: dict[str, Any]) -> Shape:
+    """The shape that `Shape.to_json` wrote."""
+    return Shape(
+        name=data["name"],
+        accelerator=data["accelerator"],
+        accelerators=int(data["accelerators"]),
+        cpus=int(data["cpus"]),
+        memory_bytes=int(data["memory_bytes"]),
+        nvlink=bool(data["nvlink"]),
+        rdma_nics=int(data["rdma_nics"]),
+        price=price_from_json(data["price"]),
+    )
