@@ -114,8 +114,7 @@ class Noted(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    cls.kind: cls
-    for cls in (Submitted, Stepped, Placed, NodeHeld, NodeReleased, RankExited, StopRequested, Noted)
+    cls.kind: cls for cls in (Submitted, Stepped, Placed, NodeHeld, NodeReleased, RankExited, StopRequested, Noted)
 }
 
 

@@ -86,9 +86,7 @@ class OptionParser(argparse.ArgumentParser):
         super().__init__(**{"allow_abbrev": False, "add_help": False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(
-            "bad_option", f"{self.prog}: {message}. Nothing was submitted.", hint=_help_hint(self.prog)
-        )
+        raise UserError("bad_option", f"{self.prog}: {message}. Nothing was submitted.", hint=_help_hint(self.prog))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -96,9 +94,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for option in OPTIONS:
         names = [name for name in (option.short, option.flag) if name]
         if option.kind == "flag":
-            parser.add_argument(
-                *names, dest=option.field, action="store_const", const="true", help=option.help
-            )
+            parser.add_argument(*names, dest=option.field, action="store_const", const="true", help=option.help)
         else:
             repeat = option.kind == "pairs" or option.flag == "--secret"
             parser.add_argument(
@@ -155,9 +151,7 @@ def _read(option: Option, raw: Any) -> Any:
         case "choice":
             if raw not in option.choices:
                 guess = did_you_mean(str(raw), option.choices)
-                raise ValueError(
-                    f"expected one of {', '.join(option.choices)}" + (f"; {guess}" if guess else "")
-                )
+                raise ValueError(f"expected one of {', '.join(option.choices)}" + (f"; {guess}" if guess else ""))
     return str(raw)
 
 
@@ -174,4 +168,5 @@ def _read_int(raw: Any) -> int:
 
 
 def _help_hint(prog: str) -> str:
-    return f'"{prog.removeprefix("%%").replace("aicci", "%aicci") if prog.startswith("%%") else prog} --help" lists the options.'
+    """The command that lists the options, as the person would type it (a cell magic's help is the line magic)."""
+    return f'"{prog.removeprefix("%")} --help" lists the options.'
