@@ -1,0 +1,204 @@
+"""What a view is made of: spans, lanes, tiles, and their JSON (section 7 of docs/explanation/processes-and-files.md).
+
+Rule 1: times are seconds since the run was submitted; values are in the lane's `unit`, `value` is the finished text with unit.
+Rule 2: a NaN among `v` is a break: nothing was seen between its neighbours, and nothing is drawn. In JSON it is null.
+Rule 3: the JSON is enough to draw everything: figure, picture and summary take a `View` that may come from `view_from_json`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+class Frame(Protocol):
+    """One stored frame, as `store.frames` yields it."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def node(self) -> int: ...
+    @property
+    def time_ns(self) -> int: ...  # epoch
+    @property
+    def frame(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A node is in one phase from `t0_s` to `t1_s`."""
+
+    t0_s: float
+    t1_s: float
+    phase: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"t0": round(self.t0_s, 3), "t1": round(self.t1_s, 3), "phase": self.phase}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One number of the run card and what it means."""
+
+    value: str
+    label: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"value": self.value, "label": self.label}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseLane:
+    """The bar of one node."""
+
+    id: str  # "node-0"
+    name: str
+    note: str  # the node's host
+    spans: tuple[Span, ...]
+
+    kind: Literal["phases"] = "phases"
+
+    def to_json(self) -> dict[str, Any]:
+        spans = [span.to_json() for span in self.spans]
+        return {"id": self.id, "kind": self.kind, "name": self.name, "note": self.note, "spans": spans}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SeriesLane:
+    """One curve; `t_s` ascends, `v` has the same length."""
+
+    id: str  # "value:loss", "step_time", "cpu", "memory", "cost"
+    name: str
+    unit: str  # of v
+    value: str  # the latest value as text
+    lo: float
+    hi: float
+    t_s: Floats
+    v: Floats
+    note: str = ""  # what was left out
+
+    kind: Literal["series"] = "series"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "note": self.note,
+            "unit": self.unit,
+            "value": self.value,
+            "lo": significant(self.lo),
+            "hi": significant(self.hi),
+            "t": times_json(self.t_s),
+            "v": values_json(self.v),
+        }
+
+
+Lane = PhaseLane | SeriesLane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One run as it looks at one moment."""
+
+    run: dict[str, Any]  # the summary of section 6
+    cursor: int  # seq of the last frame in it
+    origin_ns: int
+    end_s: float
+    live: bool
+    tiles: tuple[Tile, ...]
+    lanes: tuple[Lane, ...]
+    legend: tuple[str, ...]  # phases that occur, in the colour table's order
+    log: dict[str, Any] = field(default_factory=lambda: {"rank": 0, "text": ""})
+    findings: tuple[dict[str, Any], ...] = ()
+    verdict: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "run": self.run,
+            "cursor": self.cursor,
+            "origin_ns": self.origin_ns,
+            "end_s": round(self.end_s, 3),
+            "live": self.live,
+            "tiles": [tile.to_json() for tile in self.tiles],
+            "lanes": [lane.to_json() for lane in self.lanes],
+            "legend": list(self.legend),
+            "log": self.log,
+            "findings": list(self.findings),
+            "verdict": self.verdict,
+        }
+
+
+def view_from_json(data: Mapping[str, Any]) -> View:
+    """The view that `View.to_json` wrote."""
+    return View(
+        run=dict(data["run"]),
+        cursor=int(data["cursor"]),
+        origin_ns=int(data["origin_ns"]),
+        end_s=float(data["end_s"]),
+        live=bool(data["live"]),
+        tiles=tuple(Tile(value=tile["value"], label=tile["label"]) for tile in data["tiles"]),
+        lanes=tuple(_lane(lane) for lane in data["lanes"]),
+        legend=tuple(data["legend"]),
+        log=dict(data["log"]),
+        findings=tuple(data["findings"]),
+        verdict=data["verdict"],
+    )
+
+
+def _lane(data: Mapping[str, Any]) -> Lane:
+    if data["kind"] == "phases":
+        spans = tuple(Span(t0_s=span["t0"], t1_s=span["t1"], phase=span["phase"]) for span in data["spans"])
+        return PhaseLane(id=data["id"], name=data["name"], note=data["note"], spans=spans)
+    return SeriesLane(
+        id=data["id"],
+        name=data["name"],
+        unit=data["unit"],
+        value=data["value"],
+        lo=data["lo"],
+        hi=data["hi"],
+        t_s=np.asarray(data["t"], dtype=np.float64),
+        v=np.asarray([math.nan if value is None else value for value in data["v"]], dtype=np.float64),
+        note=data["note"],
+    )
+
+
+def times_json(t_s: Floats) -> list[float]:
+    """Times to the millisecond."""
+    return [round(t, 3) for t in t_s.tolist()]
+
+
+def values_json(v: Floats) -> list[float | None]:
+    """Values to six significant digits, breaks as null."""
+    return [None if math.isnan(value) else significant(value) for value in v.tolist()]
+
+
+def significant(value: float) -> float:
+    """`value` to six significant digits: more than a pixel shows, half the bytes."""
+    return float(f"{value:.6g}")
+
+
+def lane_range(lo: float, hi: float, band: tuple[float, float], total: float) -> tuple[float, float]:
+    """(start, end) of the y range that draws lo..hi within `band` of a frame `total` pixels high.
+
+    `band` is (top, bottom) in pixels from the frame's top edge. So the data source keeps raw values, and each lane has a range of
+    its own over the whole frame: one pixel is (hi - lo) / (bottom - top), `start` lies at the frame's bottom, `end` at its top.
+    lo = hi is widened to `lo ± max(|lo| / 20, 1e-9)`. The TypeScript repeats this function; both are tested with the same table.
+    """
+    if hi <= lo:
+        half = max(abs(lo) / 20, 1e-9)
+        lo, hi = lo - half, lo + half
+    top, bottom = band
+    per_px = (hi - lo) / (bottom - top)
+    return hi - per_px * (total - top), hi + per_px * top
