@@ -1,8 +1,8 @@
 """What a view is made of: spans, lanes, tiles, and their JSON (section 7 of docs/explanation/processes-and-files.md).
 
-Rule 1: times are seconds since the run was submitted; values are in the lane's `unit`, `value` is the finished text with unit.
+Rule 1: times are seconds since the run was submitted; `v` is in the lane's `unit`, `value` is finished text with unit.
 Rule 2: a NaN among `v` is a break: nothing was seen between its neighbours, and nothing is drawn. In JSON it is null.
-Rule 3: the JSON is enough to draw everything: figure, picture and summary take a `View` that may come from `view_from_json`.
+Rule 3: the JSON is enough to draw everything: figure, picture and summary take what `view_from_json` gives.
 """
 
 from __future__ import annotations
@@ -192,9 +192,10 @@ def significant(value: float) -> float:
 def lane_range(lo: float, hi: float, band: tuple[float, float], total: float) -> tuple[float, float]:
     """(start, end) of the y range that draws lo..hi within `band` of a frame `total` pixels high.
 
-    `band` is (top, bottom) in pixels from the frame's top edge. So the data source keeps raw values, and each lane has a range of
-    its own over the whole frame: one pixel is (hi - lo) / (bottom - top), `start` lies at the frame's bottom, `end` at its top.
-    lo = hi is widened to `lo ± max(|lo| / 20, 1e-9)`. The TypeScript repeats this function; both are tested with the same table.
+    `band` is (top, bottom) in pixels from the frame's top edge. So the data source keeps raw values, and each lane has
+    a range of its own over the whole frame: one pixel is (hi - lo) / (bottom - top), `start` is the frame's bottom, `end`
+    its top. lo = hi is widened to `lo ± max(|lo| / 20, 1e-9)`. The TypeScript repeats this function; both are
+    tested with the same table.
     """
     if hi <= lo:
         half = max(abs(lo) / 20, 1e-9)

@@ -1,0 +1,180 @@
+"""The curves of a run: logged values, step time, cores and memory, cost; each fed by one kind of frame.
+
+Of a value that several ranks log, the lowest rank's is drawn and the extremes over all ranks are kept. After a restart of
+the run the line is broken: the steps done again follow by time, as they happened.
+Rule: a lane made here has no points in it; `windowed` thins and copies them for one view.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.text import MICRO, NS, duration, money, number, size
+from jupyter_aicci.timeline.lanes import Frame, SeriesLane
+from jupyter_aicci.timeline.series import Series, thinned
+from jupyter_aicci.timeline.tiles import THROUGHPUT
+
+SAMPLE_GAP_S = 5.0  # samples come every second; a longer silence is a break in the line
+RATE_WINDOW_NS = 10 * NS
+APART = ("checkpoint", "eval", "compile")  # phases that no step's time contains
+
+Cost = Sequence[tuple[int, int]]  # (time_ns, micro-units so far), ascending
+
+
+class Drawn:
+    """One logged name: the curve of the lowest rank that logs it, and the extremes over all ranks."""
+
+    def __init__(self, rank: int) -> None:
+        self.rank, self.attempt, self.restarts = rank, 0, 0
+        self.series = Series()
+        self.lo, self.hi = math.inf, -math.inf
+
+    def add(self, frame: Frame, rank: int, t_s: float, value: float) -> None:
+        if math.isfinite(value):
+            self.lo, self.hi = min(self.lo, value), max(self.hi, value)
+        if rank < self.rank:  # a lower rank came later: the curve begins again with it
+            self.rank, self.series, self.restarts = rank, Series(), self.restarts + 1
+        if rank != self.rank:
+            return
+        if frame.attempt != self.attempt:
+            self.attempt = frame.attempt
+            self.series.break_off(t_s, frame.seq)
+        self.series.add(t_s, value, frame.seq)
+
+
+class Steps:
+    """Step time, step count and rate of the lowest rank that steps."""
+
+    def __init__(self) -> None:
+        self.rank, self.latest, self.restarts = 1 << 30, -1, 0
+        self.series = Series()
+        self._attempt = 0
+        self._recent: deque[tuple[int, int]] = deque()  # (time_ns, step) of the last seconds
+        self._first: tuple[int, int] | None = None  # of this attempt
+        self._apart_since_ns = 0
+        self._apart_ns = 0  # since the last step frame
+
+    def phase(self, rank: int, name: str, time_ns: int) -> None:
+        """Checkpoints and the like are not part of the step that they delay."""
+        if rank != self.rank:
+            return
+        if self._apart_since_ns:
+            self._apart_ns += time_ns - self._apart_since_ns
+        self._apart_since_ns = time_ns if name in APART else 0
+
+    def step(self, frame: Frame, rank: int, step: int, t_s: float) -> None:
+        if rank < self.rank:
+            restarts = self.restarts + (self.latest >= 0)
+            self.__init__()  # type: ignore[misc]
+            self.rank, self.restarts = rank, restarts
+        if rank != self.rank:
+            return
+        if frame.attempt != self._attempt:
+            self._attempt = frame.attempt
+            self._recent.clear()
+            self._first = None
+            self._apart_since_ns = self._apart_ns = 0
+            self.series.break_off(t_s, frame.seq)
+        if self._recent and step > self._recent[-1][1]:
+            since_ns, before = self._recent[-1]
+            took_ns = max(0, frame.time_ns - since_ns - self._apart_ns)
+            self.series.add(t_s, took_ns / NS / (step - before), frame.seq)
+        self._apart_ns = 0
+        self._first = self._first or (frame.time_ns, step)
+        self._recent.append((frame.time_ns, step))
+        while len(self._recent) > 2 and self._recent[1][0] < frame.time_ns - RATE_WINDOW_NS:
+            self._recent.popleft()
+        self.latest = step
+
+    def per_s(self, *, live: bool) -> float:
+        """Steps a second: of the last ten seconds while it runs, of the whole last attempt afterwards."""
+        if not self._recent or not self._first:
+            return 0.0
+        since_ns, before = self._recent[0] if live else self._first
+        now_ns, step = self._recent[-1]
+        return (step - before) * NS / (now_ns - since_ns) if now_ns > since_ns else 0.0
+
+    def lane(self) -> tuple[SeriesLane, Series]:
+        series = self.series
+        text = duration(series.last) if series.count else ""
+        lane = _lane("step_time", "step time", "s", text, (0.0, series.hi), series)
+        return lane, series
+
+
+class Usage:
+    """Cores and memory that the run's ranks use, summed over its nodes at each sample of the first one."""
+
+    def __init__(self) -> None:
+        self.cpu, self.memory = Series(gap_s=SAMPLE_GAP_S), Series(gap_s=SAMPLE_GAP_S)
+        self._attempt = 0
+        self._latest: dict[int, tuple[float, float]] = {}
+
+    def sample(self, frame: Frame, t_s: float) -> None:
+        ranks = frame.frame.get("ranks") or {}
+        if frame.attempt != self._attempt:
+            self._attempt = frame.attempt
+            self._latest.clear()
+            self.cpu.break_off(t_s, frame.seq)
+            self.memory.break_off(t_s, frame.seq)
+        cores = sum(float(each.get("cpu") or 0.0) for each in ranks.values())
+        held = sum(float(each.get("rss") or 0.0) for each in ranks.values())
+        self._latest[frame.node] = (cores, held)
+        if frame.node == min(self._latest):
+            self.cpu.add(t_s, sum(each[0] for each in self._latest.values()), frame.seq)
+            self.memory.add(t_s, sum(each[1] for each in self._latest.values()), frame.seq)
+
+    def lanes(self, run: Run) -> list[tuple[SeriesLane, Series]]:
+        placement = run.attempt.placement if run.attempt else None
+        cores = placement.shape.cpus * len(placement.nodes) if placement else 0
+        cpu, memory = self.cpu, self.memory
+        used = f"{max(0.0, cpu.last):.1f}" if cpu.count else ""
+        text = f"{used} / {cores}" if cores else used
+        return [
+            (_lane("cpu", "CPU", "cores", text, (0.0, max(float(cores), cpu.hi)), cpu), cpu),
+            (
+                _lane("memory", "memory", "B", size(memory.last) if memory.count else "", (0.0, memory.hi), memory),
+                memory,
+            ),
+        ]
+
+
+def value_lane(name: str, drawn: Drawn) -> tuple[SeriesLane, Series]:
+    series = drawn.series
+    text = number(float(f"{series.last:.4g}")) if series.count else ""
+    title = THROUGHPUT.get(name, name)
+    return _lane(f"value:{name}", title, "", text, (series.lo, series.hi), series), series
+
+
+def _lane(lane_id: str, name: str, unit: str, text: str, bounds: tuple[float, float], series: Series) -> SeriesLane:
+    """The lane without its points, which only a view copies."""
+    note = f"{series.dropped:,} values are no number and not drawn" if series.dropped else ""
+    lo, hi = bounds
+    none = np.empty(0)
+    return SeriesLane(id=lane_id, name=name, unit=unit, value=text, lo=lo, hi=hi, t_s=none, v=none, note=note)
+
+
+def cost_lane(run: Run, cost: Cost) -> SeriesLane:
+    """The bill as it grew; flat at zero where the machine is free."""
+    t_s = np.asarray([(time_ns - run.submitted_ns) / NS for time_ns, _ in cost], dtype=np.float64)
+    v = np.asarray([micro / MICRO for _, micro in cost], dtype=np.float64)
+    total = cost[-1][1] if cost else 0
+    text = money(total, run.price.currency) if run.price.micro_per_h else "free"
+    return SeriesLane(
+        id="cost", name="cost", unit=run.price.currency, value=text, lo=0.0, hi=total / MICRO or 1.0, t_s=t_s, v=v
+    )
+
+
+def windowed(lane: SeriesLane, series: Series, from_s: float, to_s: float, width_px: int, *, whole: bool) -> SeriesLane:
+    t_s, v = (series.t_s, series.v) if whole else series.within(from_s, to_s)
+    lo, hi = lane.lo, lane.hi
+    if not whole and len(v) and not np.isnan(v).all():
+        hi = float(np.nanmax(v)) if lane.id != "cpu" else hi
+        lo = float(np.nanmin(v)) if lane.id.startswith("value:") else lo
+    t_s, v = thinned(t_s, v, from_s, to_s, width_px)
+    return replace(lane, t_s=t_s.copy(), v=v.copy(), lo=lo, hi=hi)

@@ -1,0 +1,281 @@
+"""The timeline's state, fed frame by frame, and what changed since a watcher last looked.
+
+One `Accumulator` a run, shared by everyone who watches it; a `Mark` is what one watcher has on the screen. A view and
+the deltas after it show the same as a fresh view, but for thinning: tests/timeline/test_incremental.py holds that.
+Rule: frames come in the order of seq; feeding one costs microseconds, and memory is bounded however long the run is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.text import NS
+from jupyter_aicci.timeline.colours import in_order
+from jupyter_aicci.timeline.curves import Cost, Drawn, Steps, Usage, cost_lane, value_lane, windowed
+from jupyter_aicci.timeline.lanes import (
+    Floats,
+    Frame,
+    Lane,
+    PhaseLane,
+    SeriesLane,
+    View,
+    significant,
+    times_json,
+    values_json,
+)
+from jupyter_aicci.timeline.phases import Track, node_count, phase_lane
+from jupyter_aicci.timeline.series import Series, thinned
+from jupyter_aicci.timeline.summary import run_summary
+from jupyter_aicci.timeline.tiles import Facts, tiles
+
+MOST_VALUE_LANES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What one watcher has: enough to say what is new to it."""
+
+    cursor: int
+    shape: tuple[Any, ...]  # lanes, legend, curves begun again; when it changes, a fresh view is due
+    column_s: float  # seconds a pixel column
+    room: int  # points that may still be sent before a fresh view thins them again
+    spans: Mapping[str, tuple[Any, ...]]
+    cost_t_s: float
+    tiles: tuple[Any, ...]
+    run: Mapping[str, Any]
+    verdict: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """`body` is the stream's message, or None where nothing changed; with `lanes_changed` a fresh view is due."""
+
+    body: dict[str, Any] | None
+    mark: Mark
+    lanes_changed: bool = False
+
+
+class Accumulator:
+    """All frames of one run so far, folded into curves and bars."""
+
+    def __init__(self, *, origin_ns: int) -> None:
+        self.origin_ns = origin_ns
+        self.cursor = 0
+        self._tracks: dict[int, dict[int, dict[int, Track]]] = {}  # node -> attempt -> rank
+        self._values: dict[str, Drawn] = {}  # by logged name, in order of first appearance
+        self._steps = Steps()
+        self._usage = Usage()
+        self._progress = ""
+        self._top_step: dict[int, int] = {}  # attempt -> highest step
+
+    def feed(self, frames: Iterable[Frame]) -> None:
+        """Take in frames, in the order of seq; a frame that was fed before changes nothing."""
+        for frame in frames:
+            if frame.seq <= self.cursor:
+                continue
+            self.cursor = frame.seq
+            match frame.frame["k"]:
+                case "phase":
+                    self._phase(frame)
+                case "step":
+                    self._step(frame)
+                case "log":
+                    self._log(frame)
+                case "sample":
+                    self._usage.sample(frame, self._seconds(frame))
+                case "exit":
+                    self._track(frame).end(frame.time_ns)
+                case "progress":
+                    self._progress = str(frame.frame["text"])
+
+    def view(
+        self,
+        run: Run,
+        *,
+        cost: Cost,
+        now_ns: int,
+        width_px: int = 800,
+        window: tuple[float, float] | None = None,
+        log_text: str = "",
+        seq: int = 0,
+    ) -> View:
+        """The run as it looks at `now_ns`, thinned to `width_px` columns of `window` (chart seconds; default: all).
+
+        `cost` is the ledger's curve, `log_text` the last lines of rank 0, `seq` the run's last journal row.
+        """
+        end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
+        end_s = (end_ns - run.submitted_ns) / NS
+        from_s, to_s = window or (0.0, end_s)
+        bars = self._bars(run, now_ns)
+        if window:
+            bars = tuple(replace(bar, spans=_inside(bar, from_s, to_s)) for bar in bars)
+        curves = [
+            windowed(lane, series, from_s, to_s, width_px, whole=not window) for lane, series in self._curves(run)
+        ]
+        money_lane = cost_lane(run, cost)
+        lanes: tuple[Lane, ...] = (*bars, *curves, money_lane)
+        facts = self._facts(run, cost, end_ns)
+        return View(
+            run=run_summary(run, cost_micro=facts.cost_micro, seq=seq),
+            cursor=self.cursor,
+            origin_ns=run.submitted_ns,
+            end_s=end_s,
+            live=not run.ended,
+            tiles=tiles(run, facts),
+            lanes=lanes,
+            legend=in_order(span.phase for bar in bars for span in bar.spans),
+            log={"rank": 0, "text": log_text},
+            verdict=dict(run.verdict) or None,
+        )
+
+    def mark(self, view: View, width_px: int = 800) -> Mark:
+        """What a watcher has who was sent this view."""
+        bars = [lane for lane in view.lanes if isinstance(lane, PhaseLane)]
+        column_s = max(view.end_s, 1.0) / width_px
+        return Mark(
+            cursor=view.cursor,
+            shape=self._shape(view.lanes, view.legend),
+            column_s=column_s,
+            room=8 * width_px,
+            spans={bar.id: _signature(bar, view.end_s, column_s) for bar in bars},
+            cost_t_s=_last_t_s(view.lanes[-1]),
+            tiles=view.tiles,
+            run=view.run,
+            verdict=view.verdict,
+        )
+
+    def delta(self, since: Mark, run: Run, *, cost: Cost, now_ns: int, seq: int = 0) -> Delta:
+        """What is new to the watcher at `since`; points of a curve are to be appended, spans of a bar replaced."""
+        end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
+        end_s = (end_ns - run.submitted_ns) / NS
+        bars, curves, money_lane = self._bars(run, now_ns), self._curves(run), cost_lane(run, cost)
+        legend = in_order(span.phase for bar in bars for span in bar.spans)
+        shape = self._shape((*bars, *(lane for lane, _ in curves), money_lane), legend)
+        if shape != since.shape or since.room <= 0:
+            return Delta(body=None, mark=since, lanes_changed=True)
+        spans = {bar.id: _signature(bar, end_s, since.column_s) for bar in bars}
+        fresh = {bar.id: [span.to_json() for span in bar.spans] for bar in bars if spans[bar.id] != since.spans[bar.id]}
+        series = {lane.id: _tail(lane, curve, since) for lane, curve in curves if curve.since(since.cursor)[0].size}
+        series |= _cost_tail(money_lane, since.cost_t_s)
+        facts = self._facts(run, cost, end_ns)
+        tiles_now, summary = tiles(run, facts), run_summary(run, cost_micro=facts.cost_micro, seq=seq)
+        verdict = dict(run.verdict) or None
+        changes: dict[str, Any] = {}
+        if summary != since.run:
+            changes["run"] = summary
+        if tiles_now != since.tiles:
+            changes["tiles"] = [tile.to_json() for tile in tiles_now]
+        if verdict != since.verdict:
+            changes["verdict"] = verdict
+        if fresh:
+            changes["spans"] = fresh
+        if series:
+            changes["series"] = series
+        mark = replace(
+            since,
+            cursor=self.cursor,
+            room=since.room - max((len(each["t"]) for each in series.values()), default=0),
+            spans=spans,
+            cost_t_s=max(since.cost_t_s, _last_t_s(money_lane)),
+            tiles=tiles_now,
+            run=summary,
+            verdict=verdict,
+        )
+        if not changes:
+            return Delta(body=None, mark=mark)
+        head = {"type": "delta", "cursor": self.cursor, "end_s": round(end_s, 3)}
+        return Delta(body=head | changes, mark=mark)
+
+    def _bars(self, run: Run, now_ns: int) -> tuple[PhaseLane, ...]:
+        return tuple(phase_lane(run, node, self._tracks.get(node, {}), now_ns) for node in range(node_count(run)))
+
+    def _curves(self, run: Run) -> list[tuple[SeriesLane, Series]]:
+        """The series lanes in the order they are drawn, their points not yet in them."""
+        drawn = [self._steps.lane(), *(value_lane(*item) for item in self._shown()), *self._usage.lanes(run)]
+        return [pair for pair in drawn if pair and pair[1].count]
+
+    def _shown(self) -> list[tuple[str, Drawn]]:
+        """Logged values that get a lane: loss first, the others as they appeared."""
+        items = sorted(self._values.items(), key=lambda item: item[0] != "loss")
+        return items[:MOST_VALUE_LANES]
+
+    def _shape(self, lanes: Iterable[Lane], legend: Iterable[str]) -> tuple[Any, ...]:
+        """What a figure is built for."""
+        restarts = self._steps.restarts + sum(drawn.restarts for drawn in self._values.values())
+        return (restarts, *(lane.id for lane in lanes), *legend)
+
+    def _facts(self, run: Run, cost: Cost, end_ns: int) -> Facts:
+        return Facts(
+            end_ns=end_ns,
+            steps=self._steps.latest,
+            steps_per_s=self._steps.per_s(live=not run.ended),
+            logged={name: drawn.series.last for name, drawn in self._values.items() if drawn.series.count},
+            progress=self._progress,
+            cost_micro=cost[-1][1] if cost else 0,
+        )
+
+    def _seconds(self, frame: Frame) -> float:
+        return (frame.time_ns - self.origin_ns) / NS
+
+    def _track(self, frame: Frame) -> Track:
+        ranks = self._tracks.setdefault(frame.node, {}).setdefault(frame.attempt, {})
+        rank = int(frame.frame["rank"])
+        if rank not in ranks:
+            reached = [step for attempt, step in self._top_step.items() if attempt < frame.attempt]
+            ranks[rank] = Track(max(reached, default=-1))
+        return ranks[rank]
+
+    def _phase(self, frame: Frame) -> None:
+        rank, name = int(frame.frame["rank"]), str(frame.frame["phase"])
+        self._track(frame).phase(frame.time_ns, name)
+        self._steps.phase(rank, name, frame.time_ns)
+
+    def _step(self, frame: Frame) -> None:
+        body = frame.frame
+        step = int(body["step"])
+        self._track(frame).step(frame.time_ns, step, float(body.get("wait_s") or 0.0))
+        self._top_step[frame.attempt] = max(step, self._top_step.get(frame.attempt, -1))
+        self._steps.step(frame, int(body["rank"]), step, self._seconds(frame))
+
+    def _log(self, frame: Frame) -> None:
+        rank, t_s = int(frame.frame["rank"]), self._seconds(frame)
+        for name, value in frame.frame["values"].items():
+            drawn = self._values.get(name)
+            if drawn is None:
+                drawn = self._values[name] = Drawn(rank)
+            drawn.add(frame, rank, t_s, float(value))
+
+
+def _inside(bar: PhaseLane, from_s: float, to_s: float) -> tuple[Any, ...]:
+    return tuple(span for span in bar.spans if span.t1_s >= from_s and span.t0_s <= to_s)
+
+
+def _signature(bar: PhaseLane, end_s: float, column_s: float) -> tuple[Any, ...]:
+    """What is on the screen of a bar: its spans, an open end only to the pixel."""
+    return tuple(
+        (span.phase, span.t0_s, span.t1_s if span.t1_s < end_s else math.floor(end_s / column_s)) for span in bar.spans
+    )
+
+
+def _last_t_s(lane: Lane) -> float:
+    return float(lane.t_s[-1]) if isinstance(lane, SeriesLane) and len(lane.t_s) else -math.inf
+
+
+def _tail(lane: SeriesLane, series: Series, since: Mark) -> dict[str, Any]:
+    t_s, v = series.since(since.cursor)
+    columns = max(1, math.ceil((float(t_s[-1]) - float(t_s[0])) / since.column_s))
+    return _points(lane, *thinned(t_s, v, float(t_s[0]), float(t_s[-1]), columns))
+
+
+def _cost_tail(lane: SeriesLane, since_s: float) -> dict[str, Any]:
+    new = lane.t_s > since_s
+    return {lane.id: _points(lane, lane.t_s[new], lane.v[new])} if new.any() else {}
+
+
+def _points(lane: SeriesLane, t_s: Floats, v: Floats) -> dict[str, Any]:
+    bounds = {"value": lane.value, "lo": significant(lane.lo), "hi": significant(lane.hi)}
+    return {"t": times_json(t_s), "v": values_json(v), **bounds}

@@ -1,0 +1,116 @@
+"""The run in words and as one row: `run_summary` is the row of section 6, `summary_text` the words.
+
+The words are the cell's text/plain, `aicci describe`, and the accessible description of picture and chart; so they say
+everything that the picture shows. They are made from a view alone, which may come over the wire.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.states import ICONS, State
+from jupyter_aicci.model.text import NS, duration, money
+from jupyter_aicci.timeline.colours import in_order, look
+from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
+from jupyter_aicci.timeline.tiles import per_h_micro
+
+
+def run_summary(run: Run, *, cost_micro: int, seq: int = 0) -> dict[str, Any]:
+    """The keys of `aicci ps --json` and those beside them; `seq` is the run's last journal row."""
+    attempt = run.attempt
+    ranks = max(1, run.spec.ranks_per_node)
+    return {
+        "id": run.id,
+        "name": run.name,
+        "state": str(run.state),
+        "shape": run.shape,
+        "nodes": len(attempt.placement.nodes) if attempt else run.spec.nodes,
+        "queue": run.spec.queue,
+        "submitted_at": iso(run.submitted_ns),
+        "started_at": iso(run.started_ns),
+        "ended_at": iso(run.ended_ns),
+        "exit_class": run.exit_class or None,
+        "cost_micro": cost_micro,
+        "currency": run.price.currency,
+        "per_h_micro": per_h_micro(run),
+        "reason": run.reason if run.ended or run.holds_nodes else run.waiting or run.reason,
+        "icon": ICONS[run.state],
+        "world_size": attempt.placement.world_size if attempt else run.spec.nodes * ranks,
+        "attempt": attempt.number if attempt else 0,
+        "budget_micro": run.spec.budget,
+        "seq": seq,
+    }
+
+
+def iso(time_ns: int) -> str | None:
+    """ISO 8601 in UTC to the millisecond; 0 is none."""
+    if not time_ns:
+        return None
+    return datetime.fromtimestamp(time_ns // NS, UTC).replace(microsecond=time_ns % NS // 1000).isoformat(
+        timespec="milliseconds"
+    )  # fmt: skip
+
+
+def summary_text(view: View) -> str:
+    """Two to eight lines: what it is, how it stands, time, steps and values, cost, what failed."""
+    lines = [_headline(view), *_reason(view), _times(view), *_values(view), _cost(view), *_failure(view)]
+    return "\n".join(line for line in lines if line)
+
+
+def _headline(view: View) -> str:
+    run = view.run
+    name = f"{run['name']} ({run['id']})" if run["name"] else run["id"]
+    attempt = f", attempt {run['attempt']}" if run["attempt"] > 1 else ""
+    ranks = f", {run['world_size']} ranks" if run["world_size"] > 1 else ""
+    return f"{run['icon']} {name} · {run['state']} · {run['shape']} × {run['nodes']}{ranks}{attempt}"
+
+
+def _reason(view: View) -> list[str]:
+    run = view.run
+    told = run["state"] in (State.RUNNING, State.SUCCEEDED) or view.verdict
+    return [] if told or not run["reason"] else [str(run["reason"])]
+
+
+def _times(view: View) -> str:
+    """Seconds in each phase of the first node; the phases of a node sum to its time."""
+    bars = [lane for lane in view.lanes if isinstance(lane, PhaseLane)]
+    spans = bars[0].spans if bars else ()
+    total = dict.fromkeys(in_order(span.phase for span in spans), 0.0)
+    for span in spans:
+        total[span.phase] += span.t1_s - span.t0_s
+    parts = [f"{look(phase).label} {duration(s)}" for phase, s in total.items() if s >= 0.05]
+    whose = "" if len(bars) < 2 else " (node 0)"
+    return f"{duration(view.end_s)} in all{whose}: {', '.join(parts)}" if parts else f"{duration(view.end_s)} in all"
+
+
+def _values(view: View) -> list[str]:
+    _, steps, rate, *_ = view.tiles
+    parts = [f"{steps.value} steps"] if steps.value != "–" else []
+    parts += [f"{rate.value} {rate.label}"] if rate.value != "–" else []
+    lanes = [lane for lane in view.lanes if isinstance(lane, SeriesLane)]
+    parts += [f"{lane.name} {lane.value}" for lane in lanes if lane.id.startswith("value:") and lane.name != rate.label]
+    parts += [f"{lane.name} {lane.value}" for lane in lanes if lane.id in ("cpu", "memory") and view.live]
+    return [", ".join(parts)] if parts else []
+
+
+def _cost(view: View) -> str:
+    run = view.run
+    if not run["per_h_micro"]:
+        return "cost: free on this machine"
+    budget = f" of {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
+    rate = money(run["per_h_micro"], run["currency"])
+    return f"cost: {money(run['cost_micro'], run['currency'])}{budget} at {rate}/h"
+
+
+def _failure(view: View) -> list[str]:
+    if not view.verdict:
+        return []
+    return [f"{headline}" for headline in verdict_lines(view.verdict)]
+
+
+def verdict_lines(verdict: dict[str, Any]) -> list[str]:
+    """What failed, in one to three lines: who and why, where, what to try."""
+    keys = ("text", "where", "hint")
+    return [str(verdict[key]) for key in keys if verdict.get(key)]
