@@ -57,6 +57,10 @@ class Home:
     def spec_json(self, run_id: RunId) -> Path:
         return self.run_dir(run_id) / "spec.json"
 
+    def secrets_json(self, run_id: RunId) -> Path:
+        """{NAME: value} of `--secret`, mode 0600; the service writes it, the engine reads it, the run's end removes it."""
+        return self.run_dir(run_id) / "secrets.json"
+
     def src_dir(self, run_id: RunId) -> Path:
         return self.run_dir(run_id) / "src"
 
@@ -86,6 +90,10 @@ class Home:
     @property
     def service_lock(self) -> Path:
         return self.runtime / "service.lock"
+
+    @property
+    def service_log(self) -> Path:
+        return self.runtime / "service.log"
 
     @property
     def service_socket(self) -> Path:
