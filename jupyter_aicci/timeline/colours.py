@@ -1,8 +1,8 @@
 """The one table of what each phase and lane is called and how it is coloured, for every theme.
 
-Figure, picture, legend and the panel's legend all read it. No state is told by colour alone: each phase has a label, and a
-hatch where it may stand beside a colour that some eyes cannot tell from it. Hatches are letters that bokeh and matplotlib
-share.
+Figure, picture, legend and the panel's legend all read it. No state is told by colour alone: each phase has a label,
+and a hatch where it may stand beside a colour that some eyes cannot tell from it. Hatches are letters that bokeh and
+matplotlib share.
 """
 
 from __future__ import annotations

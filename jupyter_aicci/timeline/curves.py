@@ -1,7 +1,7 @@
 """The curves of a run: logged values, step time, cores and memory, cost; each fed by one kind of frame.
 
-Of a value that several ranks log, the lowest rank's is drawn and the extremes over all ranks are kept. After a restart of
-the run the line is broken: the steps done again follow by time, as they happened.
+Of a value that several ranks log, the lowest rank's is drawn and the extremes over all ranks are kept. After a restart
+of the run the line is broken: the steps done again follow by time, as they happened.
 Rule: a lane made here has no points in it; `windowed` thins and copies them for one view.
 """
 
@@ -52,13 +52,16 @@ class Steps:
     """Step time, step count and rate of the lowest rank that steps."""
 
     def __init__(self) -> None:
-        self.rank, self.latest, self.restarts = 1 << 30, -1, 0
+        self.restarts = 0  # times that a lower rank took over
+        self._follow(1 << 30)
+
+    def _follow(self, rank: int) -> None:
+        self.rank, self.latest = rank, -1
         self.series = Series()
         self._attempt = 0
         self._recent: deque[tuple[int, int]] = deque()  # (time_ns, step) of the last seconds
         self._first: tuple[int, int] | None = None  # of this attempt
-        self._apart_since_ns = 0
-        self._apart_ns = 0  # since the last step frame
+        self._apart_since_ns = self._apart_ns = 0  # since the last step frame
 
     def phase(self, rank: int, name: str, time_ns: int) -> None:
         """Checkpoints and the like are not part of the step that they delay."""
@@ -70,9 +73,8 @@ class Steps:
 
     def step(self, frame: Frame, rank: int, step: int, t_s: float) -> None:
         if rank < self.rank:
-            restarts = self.restarts + (self.latest >= 0)
-            self.__init__()  # type: ignore[misc]
-            self.rank, self.restarts = rank, restarts
+            self.restarts += self.latest >= 0
+            self._follow(rank)
         if rank != self.rank:
             return
         if frame.attempt != self._attempt:
@@ -136,7 +138,7 @@ class Usage:
         used = f"{max(0.0, cpu.last):.1f}" if cpu.count else ""
         text = f"{used} / {cores}" if cores else used
         return [
-            (_lane("cpu", "CPU", "cores", text, (0.0, max(float(cores), cpu.hi)), cpu), cpu),
+            (_lane("cpu", "CPU cores", "cores", text, (0.0, max(float(cores), cpu.hi)), cpu), cpu),
             (
                 _lane("memory", "memory", "B", size(memory.last) if memory.count else "", (0.0, memory.hi), memory),
                 memory,

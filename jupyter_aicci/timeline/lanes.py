@@ -193,8 +193,8 @@ def lane_range(lo: float, hi: float, band: tuple[float, float], total: float) ->
     """(start, end) of the y range that draws lo..hi within `band` of a frame `total` pixels high.
 
     `band` is (top, bottom) in pixels from the frame's top edge. So the data source keeps raw values, and each lane has
-    a range of its own over the whole frame: one pixel is (hi - lo) / (bottom - top), `start` is the frame's bottom, `end`
-    its top. lo = hi is widened to `lo ± max(|lo| / 20, 1e-9)`. The TypeScript repeats this function; both are
+    a range of its own over the whole frame: one pixel is (hi - lo) / (bottom - top), `start` is the frame's bottom,
+    `end` its top. lo = hi is widened to `lo ± max(|lo| / 20, 1e-9)`. The TypeScript repeats this function; both are
     tested with the same table.
     """
     if hi <= lo:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.timeline.incremental import Accumulator, Cost
+from jupyter_aicci.timeline.curves import Cost
+from jupyter_aicci.timeline.incremental import Accumulator
 from jupyter_aicci.timeline.lanes import Frame, View
 
 
