@@ -72,7 +72,7 @@ def from_os_error(error: OSError, path: Path, doing: str) -> HostError:
 
 
 def from_sqlite_error(error: sqlite3.Error, path: Path) -> Exception:
-    """What `error` of the database at `path` means; an error of ours (bad SQL, broken constraint) comes back as it is."""
+    """What `error` of the database at `path` means; an error of ours (bad SQL) comes back as it is."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and free_bytes(path) < 1_000_000):
         return disk_full(path)

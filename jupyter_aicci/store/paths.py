@@ -58,7 +58,7 @@ class Home:
         return self.run_dir(run_id) / "spec.json"
 
     def secrets_json(self, run_id: RunId) -> Path:
-        """{NAME: value} of `--secret`, mode 0600; the service writes it, the engine reads it, the run's end removes it."""
+        """{NAME: value} of `--secret`, mode 0600; the service writes, the engine reads, the run's end removes it."""
         return self.run_dir(run_id) / "secrets.json"
 
     def src_dir(self, run_id: RunId) -> Path:
@@ -100,7 +100,7 @@ class Home:
         return self.socket("service.sock")
 
     def socket(self, name: str) -> Path:
-        """Where the Unix socket `name` is bound: in the runtime directory, or in a short one if that path is too long."""
+        """Where the Unix socket `name` is bound: in the runtime directory, or in a short one if that is too long."""
         path = self.runtime / name
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
             return path
