@@ -1,6 +1,6 @@
 """Data-parallel softmax regression on scikit-learn's digits with nothing but numpy and `aicci.allreduce`.
 
-It shows what data-parallel training is: the same parameters on every rank, a share of each batch, one averaged gradient.
+It shows what data-parallel training is: equal parameters on every rank, a share of each batch, one averaged gradient.
 `aicci run --nodes 2 --pull history examples/plain_numpy.py` starts it on two ranks.
 """
 

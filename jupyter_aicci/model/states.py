@@ -106,6 +106,20 @@ class ExitClass(StrEnum):
     STOPPED = "stopped"
 
 
+CLASS_MEANINGS: dict[ExitClass, str] = {
+    ExitClass.USER_ERROR: "the program raised an exception of its own or chose an exit code other than 0",
+    ExitClass.OUT_OF_MEMORY: "the kernel ended a rank for its memory, and a counter or the last sample proves it",
+    ExitClass.KILLED: "a rank died of a signal that nobody here sent",
+    ExitClass.INFRASTRUCTURE: "what failed was around the program: a connection, a port, a disk, a process of ours",
+    ExitClass.NODE_LOST: "a node and everything on it went away",
+    ExitClass.NO_PROGRESS: "it failed several times at the same step, so another attempt would fail there too",
+    ExitClass.HANG: "no rank made a step for too long",
+    ExitClass.PREEMPTED: "another run with more right took its nodes",
+    ExitClass.TIME_LIMIT: "its --time-limit was over or its --deadline had come",
+    ExitClass.BUDGET: "it had cost as much as its --budget",
+    ExitClass.STOPPED: "someone stopped it",
+}
+
 RETRIED = frozenset({ExitClass.INFRASTRUCTURE, ExitClass.NODE_LOST, ExitClass.KILLED, ExitClass.PREEMPTED})
 
 

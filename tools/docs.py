@@ -1,0 +1,256 @@
+"""Writes the pages of docs/reference from the tables of the code; `--check` only says which of them are stale.
+
+In: the tables themselves (options, states, events, routes, the CLI's parser) and the source text of every raised error.
+Rule 1: a page holds nothing that its table does not; words that belong to a thing are written where the thing is.
+Rule 2: no clock, no version, no path of this machine in a page, so that equal code gives equal pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from jupyter_aicci.model import errors, events, options, states, text  # noqa: E402
+
+REFERENCE = ROOT / "docs" / "reference"
+PACKAGE = ROOT / "jupyter_aicci"
+NOTICE = "<!-- Written by ./tools/dev docs from {source}; change that, not this page. -->"
+
+
+# ------------------------------------------------------------------------------------------------- Markdown
+
+
+def page(title: str, source: str, *parts: str) -> str:
+    """A generated page: notice, title, parts, one blank line between them."""
+    return "\n\n".join([NOTICE.format(source=source), f"# {title}", *(part.strip("\n") for part in parts)]) + "\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; a `|` within a cell is escaped."""
+    names = list(head)
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def code(value: object) -> str:
+    return f"`{value}`" if value not in ("", None) else ""
+
+
+# -------------------------------------------------------------------------------------------------- options
+
+
+def options_page() -> str:
+    def default(option: options.Option) -> str:
+        if option.kind == "flag":
+            return "off"
+        if option.kind == "duration":
+            return code(text.duration(option.default)) if option.default else "none"
+        if option.default in ("", (), 0):
+            return "none" if option.kind != "int" else code(option.default)
+        return code(",".join(option.default) if isinstance(option.default, tuple) else option.default)
+
+    def row(option: options.Option) -> tuple[str, ...]:
+        names = " ".join(code(name) for name in (option.short, option.flag) if name)
+        value = option.metavar or ", ".join(option.choices)
+        key = code(option.field) if option.face == "spec" else "only where it is typed"
+        return names, code(value), default(option), key, option.help
+
+    return page(
+        "Options",
+        "jupyter_aicci/model/options.py",
+        "One table gives the flags of `%%aicci train`, `%aicci forecast` and `aicci run`, their completion,"
+        " and the fields of the service's API.\n"
+        "An unknown option is an error that names the nearest known one, and nothing is submitted.\n"
+        "Durations are written `90`, `30s`, `2h` or `1h30m`; money is in the price book's currency.",
+        table(("option", "value", "default", "field of the spec", "meaning"), map(row, options.OPTIONS)),
+    )
+
+
+# --------------------------------------------------------------------------------------------------- states
+
+
+def states_page() -> str:
+    diagram = ["```mermaid", "stateDiagram-v2", "    [*] --> submitted"]
+    for state, steps in states.TRANSITIONS.items():
+        diagram += [f"    {state} --> {target}: {step}" for step, target in steps.items()]
+    diagram += [f"    {state} --> [*]" for state in states.TRANSITIONS if state in states.TERMINAL] + ["```"]
+
+    def row(state: states.State) -> tuple[str, ...]:
+        steps = ", ".join(f"{step} → {target}" for step, target in states.TRANSITIONS[state].items()) or "none: the end"
+        held = "yes" if state in states.HOLDS_NODES else "no"
+        return states.ICONS[state], code(state), states.MEANINGS[state], held, steps
+
+    return page(
+        "States of a run",
+        "jupyter_aicci/model/states.py",
+        "A run is always in one of these states, and each change is one row of the journal with a reason in words.\n"
+        "A step that the table does not have is a bug: it raises and changes nothing.",
+        "\n".join(diagram),
+        table(("icon", "state", "meaning", "holds its nodes", "steps that can follow"), map(row, states.State)),
+        "A node is billed from the moment it is held until nothing of the run lives on it any more.",
+    )
+
+
+def exit_classes_page() -> str:
+    def row(kind: states.ExitClass) -> tuple[str, ...]:
+        return code(kind), states.CLASS_MEANINGS[kind], "yes" if kind in states.RETRIED else "no"
+
+    return page(
+        "Exit classes",
+        "jupyter_aicci/model/states.py",
+        "Why an attempt did not succeed: the field `exit_class` of a run.\n"
+        "The class decides whether the run is tried again; `--retries` says how often.",
+        table(("class", "meaning", "tried again"), map(row, states.ExitClass)),
+    )
+
+
+# --------------------------------------------------------------------------------------------------- events
+
+
+def field_comments(cls: type) -> dict[str, str]:
+    """The comment that stands behind each field of a data class."""
+    pattern = re.compile(r"^    (\w+): [^#\n]*#\s*(.+)$", re.MULTILINE)
+    return dict(pattern.findall(inspect.getsource(cls)))
+
+
+def events_page() -> str:
+    parts = []
+    for kind, cls in events.KINDS.items():
+        comments = field_comments(cls)
+        fields = [field for field in dataclasses.fields(cls) if field.name not in ("run_id", "time_ns")]
+        rows = [(code(field.name), code(field.type), comments.get(field.name, "")) for field in fields]
+        parts.append(f"## `{kind}`\n\n{inspect.getdoc(cls)}\n\n" + table(("field", "type", "note"), rows))
+    return page(
+        "Events of the journal",
+        "jupyter_aicci/model/events.py",
+        "Every row of the journal is one event: which run (`run_id`), when (`time_ns`) and a body of its kind.\n"
+        "`time_ns` is in nanoseconds since 1970, on an axis that never goes backwards.\n"
+        "A run's present is computed from its rows and from nothing else.",
+        *parts,
+    )
+
+
+# --------------------------------------------------------------------------------------------------- errors
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """One place of the source that makes an error."""
+
+    code: str
+    kind: str
+    message: str
+    hint: str
+
+
+def template(node: ast.expr | None) -> str:
+    """The text of a string expression with its computed parts as `…`."""
+    match node:
+        case ast.Constant(value=str(value)):
+            return value
+        case ast.JoinedStr(values=values):
+            return "".join(template(value) if isinstance(value, ast.Constant) else "…" for value in values)
+        case ast.BinOp(left=left, right=right):
+            return template(left) + template(right)
+        case None:
+            return ""
+    return "…"
+
+
+def error_classes() -> dict[str, type[errors.AicciError]]:
+    """Every class of errors that can be raised, by name."""
+    found = {"AicciError": errors.AicciError}
+    waiting = [errors.AicciError]
+    while waiting:
+        for cls in waiting.pop().__subclasses__():
+            found[cls.__name__] = cls
+            waiting.append(cls)
+    return found
+
+
+def raised_errors() -> list[Raised]:
+    """Every error with a code that is written out in the source, by code; the first text of a code stands for it."""
+    kinds, found = error_classes(), {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or len(node.args) < 2:
+                continue
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            first = node.args[0]
+            if name in kinds and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                hint = next((word.value for word in node.keywords if word.arg == "hint"), None)
+                error = Raised(code=first.value, kind=name, message=template(node.args[1]), hint=template(hint))
+                found.setdefault(error.code, error)
+    return [found[key] for key in sorted(found)]
+
+
+def errors_page() -> str:
+    kinds = error_classes()
+    classes = [(code(name), code(cls.status), inspect.getdoc(cls) or "") for name, cls in kinds.items()]
+    rows = [
+        (code(error.code), code(kinds[error.kind].status), error.message.replace("\n", " "), error.hint)
+        for error in raised_errors()
+    ]
+    return page(
+        "Errors",
+        "the errors that jupyter_aicci raises",
+        "Magic, CLI and API give the same text: what is wrong and what was expected, then the next step.\n"
+        "Scripts test `code`, which stays as it is; the texts may become better.\n"
+        "Anything else that is raised is a bug.",
+        "## By whose fault it is",
+        table(("class", "status of the API", "meaning"), classes),
+        "## Codes",
+        "`…` stands for what is filled in.",
+        table(("code", "status", "message", "next step"), rows),
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- pages
+
+PAGES: dict[str, Callable[[], str]] = {
+    "options.md": options_page,
+    "states.md": states_page,
+    "exit-classes.md": exit_classes_page,
+    "events.md": events_page,
+    "errors.md": errors_page,
+}
+
+
+def stale() -> dict[str, str]:
+    """The pages whose file differs from what the code says now, with their new text."""
+    fresh = {name: make() for name, make in PAGES.items()}
+    return {
+        name: new
+        for name, new in fresh.items()
+        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text("utf-8") != new
+    }
+
+
+def main() -> int:
+    """Write what is stale, or with `--check` name it and exit 1."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is stale")
+    check = parser.parse_args().check
+    changed = stale()
+    for name, new in changed.items():
+        print(("stale: " if check else "written: ") + f"docs/reference/{name}")
+        if not check:
+            REFERENCE.mkdir(parents=True, exist_ok=True)
+            (REFERENCE / name).write_text(new, "utf-8")
+    if check and changed:
+        print("`./tools/dev docs` writes them anew.")
+    return 1 if check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
