@@ -1,0 +1,159 @@
+"""Lists of the service as tables: runs, shapes, queues, costs, forecasts, data sets.
+
+In: the JSON of section 6 and the time now. Out: `Table`s whose texts stand alone; no state is told by colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from jupyter_aicci.model.text import duration, money, size
+from jupyter_aicci.render.tables import Table
+
+
+def runs_table(runs: Iterable[dict[str, Any]], *, now: datetime) -> Table:
+    """`aicci ps`: newest first, as the service answers."""
+    columns = ("run", "name", "state", "shape", "queue", "submitted", "time", "cost", "why")
+    right = ("time", "cost")
+    rows = tuple(
+        (
+            run["id"],
+            run["name"],
+            f"{run['icon']} {run['state']}",
+            shape_text(run),
+            run["queue"],
+            _local(run["submitted_at"], now),
+            _elapsed(run, now),
+            cost_text(run),
+            _why(run),
+        )
+        for run in runs
+    )
+    return Table(
+        columns=columns, right=right, rows=rows, empty="No run yet. %%aicci train, or `aicci run FILE.py`, starts one."
+    )
+
+
+def shape_text(run: dict[str, Any]) -> str:
+    """`cpux2 ×2`; the count is left out for one node."""
+    return str(run["shape"]) + (f" ×{run['nodes']}" if run["nodes"] > 1 else "")
+
+
+def cost_text(run: dict[str, Any]) -> str:
+    """What the run cost so far, `free` where its shape has no price."""
+    if not run["per_h_micro"] and not run["cost_micro"]:
+        return "free"
+    return money(run["cost_micro"], run["currency"])
+
+
+def instant(text: str | None) -> datetime | None:
+    """The instant in one of the service's ISO 8601 texts."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def _local(text: str | None, now: datetime) -> str:
+    """Time of day for today, else date and time, in the person's zone."""
+    at = instant(text)
+    if at is None:
+        return ""
+    local, today = at.astimezone(), now.astimezone().date()
+    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
+
+
+def _elapsed(run: dict[str, Any], now: datetime) -> str:
+    begin = instant(run["started_at"]) or instant(run["submitted_at"])
+    end = instant(run["ended_at"]) or now
+    if begin is None:
+        return ""
+    seconds = max(0.0, (end - begin).total_seconds())
+    return duration(seconds) if run["started_at"] or run["ended_at"] else f"waits {duration(seconds)}"
+
+
+def _why(run: dict[str, Any]) -> str:
+    parts = [run["exit_class"] or "", "" if run["state"] in ("running", "succeeded") else run["reason"]]
+    text = ": ".join(part for part in parts if part)
+    first = text.split("\n", 1)[0]
+    return first if len(first) <= 80 else first[:79] + "…"
+
+
+def shapes_table(shapes: Iterable[dict[str, Any]]) -> Table:
+    """`aicci shapes`."""
+    columns = ("shape", "accelerators", "CPUs", "memory", "free", "price/h")
+    right = ("CPUs", "memory", "free", "price/h")
+    rows = tuple(
+        (
+            shape["name"],
+            f"{shape['accelerators']} × {shape['accelerator']}" if shape["accelerators"] else "–",
+            str(shape["cpus"]),
+            size(shape["memory_bytes"]) if shape["memory_bytes"] else "–",
+            f"{shape['free']}/{shape['total']}",
+            money(shape["price"]["micro_per_h"], shape["price"]["currency"])
+            if shape["price"]["micro_per_h"]
+            else "free",
+        )
+        for shape in shapes
+    )
+    return Table(
+        columns=columns,
+        right=right,
+        rows=rows,
+        empty="This machine offers no shape; `aicci service status` tells more.",
+    )
+
+
+def costs_table(runs: Sequence[dict[str, Any]], *, now: datetime) -> Table:
+    """`aicci cost`: every run that has cost something or will."""
+    columns = ("run", "name", "state", "shape", "time", "cost", "per hour")
+    right = ("time", "cost", "per hour")
+    rows = [
+        (
+            run["id"],
+            run["name"],
+            f"{run['icon']} {run['state']}",
+            shape_text(run),
+            _elapsed(run, now),
+            cost_text(run),
+            money(run["per_h_micro"], run["currency"]) if run["per_h_micro"] else "free",
+        )
+        for run in runs
+    ]
+    rows += [("total", "", "", "", "", money(micro, currency), "") for currency, micro in totals(runs).items()]
+    empty = "No run yet, so nothing was spent."
+    return Table(columns=columns, right=right, rows=tuple(rows) if runs else (), empty=empty)
+
+
+def totals(runs: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Micro-units by currency over all runs."""
+    sums: dict[str, int] = {}
+    for run in runs:
+        sums[run["currency"]] = sums.get(run["currency"], 0) + run["cost_micro"]
+    return sums
+
+
+def ledger_table(ledger: dict[str, Any]) -> Table:
+    """`aicci cost RUN`: one line per node that was held, and the sum."""
+    columns = ("attempt", "node", "shape", "held", "cost")
+    right = ("attempt", "node", "held", "cost")
+    currency = ledger["currency"]
+    rows = [
+        (
+            str(entry["attempt"]),
+            str(entry["node"]),
+            entry["shape"],
+            duration((entry["to_ns"] - entry["from_ns"]) / 1e9) + (" so far" if entry["open"] else ""),
+            money(entry["amount_micro"], currency),
+        )
+        for entry in ledger["entries"]
+    ]
+    rows.append(("", "", "total", "", money(ledger["total_micro"], currency)))
+    held_nothing = "The run has not held a node yet, so it has cost nothing."
+    return Table(columns=columns, right=right, rows=tuple(rows) if ledger["entries"] else (), empty=held_nothing)
+
+
+def mounts_table(mounts: Iterable[tuple[str, str, str, str]]) -> Table:
+    """`%aicci data`: (name, path, whether it is there, the latest run that used it)."""
+    columns = ("data", "path", "here", "last used by")
+    empty = 'No run has used a data set yet. --data NAME=PATH gives one to the ranks as aicci.data["NAME"].'
+    return Table(columns=columns, rows=tuple(mounts), empty=empty)

@@ -1,0 +1,111 @@
+"""One run in words: the first line, the changes of state, the bill, everything known about it, why it failed.
+
+In: the run's JSON (section 6). Out: lines of text. The summary at a run's end is `timeline.summary`: it sees the view.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from jupyter_aicci.model.text import money
+from jupyter_aicci.render.lists import cost_text, shape_text
+
+TAIL_LINES = 30
+
+
+def title(run: dict[str, Any]) -> str:
+    """`digits (r0f3c2ab)`, or the id alone."""
+    return f"{run['name']} ({run['id']})" if run["name"] else str(run["id"])
+
+
+def state_line(run: dict[str, Any]) -> str:
+    """`▶ r0f3c2ab running · cpux2 ×2 · $0.62/h`, with the reason where the state has one."""
+    price = f"{money(run['per_h_micro'], run['currency'])}/h" if run["per_h_micro"] else "free on this machine"
+    budget = f", budget {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
+    attempt = f" (attempt {run['attempt']})" if run["attempt"] > 1 else ""
+    reason = f" · {run['reason']}" if run["reason"] and run["state"] not in ("running", "succeeded") else ""
+    parts = [f"{run['icon']} {title(run)} {run['state']}{attempt}", shape_text(run), f"{price}{budget}"]
+    return " · ".join(parts) + reason
+
+
+def meaning_of_exit(code: int, killed_by: int) -> str:
+    """What an exit code or a signal means, in words."""
+    number = killed_by or (code - 128 if 128 < code < 160 else 0)
+    if not number:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    meanings = {
+        signal.SIGKILL: "killed from outside; without a memory kill on record that is a person, a limit or the host",
+        signal.SIGSEGV: "a native library touched memory it does not own",
+        signal.SIGABRT: "a native library gave up on itself",
+        signal.SIGBUS: "memory-mapped file cut short, or shared memory full",
+        signal.SIGFPE: "a native library divided by zero",
+        signal.SIGILL: "the CPU does not know an instruction of a native library",
+        signal.SIGTERM: "asked to end from outside",
+    }
+    told = meanings.get(number, "")  # type: ignore[call-overload]
+    return f"exit code {128 + number} = {name}" + (f": {told}" if told else "")
+
+
+def describe_text(run: dict[str, Any], summary: str) -> str:
+    """`aicci describe`: summary, spec without its defaults, attempts with their nodes, the journal's rows."""
+    parts = [summary, _spec_lines(run["spec"]), *(_attempt_lines(attempt) for attempt in run["attempts"])]
+    return "\n\n".join(part for part in [*parts, _journal_lines(run)] if part)
+
+
+def _spec_lines(spec: dict[str, Any]) -> str:
+    shown = {key: value for key, value in spec.items() if value not in ("", [], 0, 0.0, None)}
+    width = max((len(key) for key in shown), default=0)
+    return "spec\n" + "\n".join(f"  {key:<{width}}  {_value(value)}" for key, value in shown.items())
+
+
+def _value(value: Any) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _attempt_lines(attempt: dict[str, Any]) -> str:
+    placement = attempt["placement"]
+    resumed = f", from checkpoint step {attempt['resume_step']}" if attempt["resume_step"] >= 0 else ""
+    lines = [f"attempt {attempt['number']}: {placement['shape']['name']} × {len(placement['nodes'])}{resumed}"]
+    if placement["why"]:
+        lines.append(f"  why here: {placement['why']}")
+    lines += [f"  node {node['index']}: {node['host']} ({node['address']})" for node in placement["nodes"]]
+    lines += [
+        f"  rank {exit_['rank']}: {meaning_of_exit(exit_['code'], exit_['signal'])}" for exit_ in attempt["exits"]
+    ]
+    return "\n".join(lines)
+
+
+def _journal_lines(run: dict[str, Any]) -> str:
+    origin_ns = run["events"][0]["time_ns"] if run["events"] else 0
+    lines = ["journal (seconds since submitted)"]
+    lines += [f"  {(event['time_ns'] - origin_ns) / 1e9:9.3f}  {_event_words(event)}" for event in run["events"]]
+    return "\n".join(lines)
+
+
+def _event_words(event: dict[str, Any]) -> str:
+    kind = event["kind"]
+    if kind == "stepped":
+        words = [event["step"], event["exit_class"], event["reason"]]
+    elif kind == "rank_exited":
+        words = [f"rank {event['rank']} exited", meaning_of_exit(event["code"], event["signal"])]
+    elif kind in ("node_held", "node_released"):
+        words = [kind.replace("_", " "), f"node {event['node']}"]
+    else:
+        words = [kind.replace("_", " "), event.get("reason", ""), event.get("text", "")]
+    return " · ".join(str(word) for word in words if word)
+
+
+def bill_line(run: dict[str, Any]) -> str:
+    """`cost: $0.0123`."""
+    return f"cost: {cost_text(run)}"
+
+
+def last_lines(text: str, limit: int = TAIL_LINES) -> str:
+    """The end of a log; of lines that were rewritten with carriage returns (tqdm) only what was left to see."""
+    lines = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").rstrip("\n").split("\n")]
+    return "\n".join(lines[-limit:])
