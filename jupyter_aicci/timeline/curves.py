@@ -180,3 +180,11 @@ def windowed(lane: SeriesLane, series: Series, from_s: float, to_s: float, width
         lo = float(np.nanmin(v)) if lane.id.startswith("value:") else lo
     t_s, v = thinned(t_s, v, from_s, to_s, width_px)
     return replace(lane, t_s=t_s.copy(), v=v.copy(), lo=lo, hi=hi)
+
+
+def dense(lane: SeriesLane, points: int) -> SeriesLane:
+    """A bill with `points` more points, for the crosshair to rest on; between rows of the ledger it is straight."""
+    if len(lane.t_s) < 2 or lane.t_s[-1] <= lane.t_s[0]:
+        return lane
+    t_s = np.union1d(lane.t_s, np.linspace(lane.t_s[0], lane.t_s[-1], points))
+    return replace(lane, t_s=t_s, v=np.interp(t_s, lane.t_s, lane.v))

@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.colours import in_order
-from jupyter_aicci.timeline.curves import Cost, Drawn, Steps, Usage, cost_lane, value_lane, windowed
+from jupyter_aicci.timeline.curves import Cost, Drawn, Steps, Usage, cost_lane, dense, value_lane, windowed
 from jupyter_aicci.timeline.lanes import (
     Floats,
     Frame,
@@ -116,7 +116,7 @@ class Accumulator:
         curves = [
             windowed(lane, series, from_s, to_s, width_px, whole=not window) for lane, series in self._curves(run)
         ]
-        money_lane = cost_lane(run, cost)
+        money_lane = dense(cost_lane(run, cost), 200)
         lanes: tuple[Lane, ...] = (*bars, *curves, money_lane)
         facts = self._facts(run, cost, end_ns)
         return View(

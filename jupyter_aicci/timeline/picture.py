@@ -1,0 +1,294 @@
+"""The run card as a PNG: header, tiles, legend, bars, curves, bill and what failed; readable alone, on GitHub too.
+
+Drawn with matplotlib's Agg canvas and no pyplot, so that nobody's figures or settings are touched or taken over. Units
+are the card's pixels, 960 wide, y from the top, as in the live figure; `dpi` and `width_in` only scale them.
+Rule: equal views give equal bytes (one font, which matplotlib brings along; no date in the file).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ft2font import FT2Font
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
+from matplotlib.textpath import TextToPath
+
+from jupyter_aicci.model.states import State
+from jupyter_aicci.model.text import clock
+from jupyter_aicci.timeline.colours import AMBER, BLUE, OK, RED, THEMES, lane_colour, look
+from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
+from jupyter_aicci.timeline.places import BAR_PX, Place, layout
+from jupyter_aicci.timeline.summary import verdict_lines
+
+WIDTH = 960.0
+LEFT, RIGHT = 170.0, 940.0  # the frame's edges
+HEADER_PX, TILES_PX, LEGEND_PX, AXIS_PX, LINE_PX = 40.0, 54.0, 28.0, 20.0, 20.0
+FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Source Han Sans SC")
+NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000, 86400)
+THEME = THEMES["light"]
+STATE_COLOURS = {
+    State.RUNNING: BLUE,
+    State.SUCCEEDED: OK,
+    State.FAILED: RED,
+    State.LOST: AMBER,
+    State.PREEMPTED: AMBER,
+    State.STOPPED: AMBER,
+}
+
+
+def picture(view: View, *, dpi: float = 150, width_in: float = 8.4) -> bytes:
+    """The card as PNG bytes, `dpi * width_in` pixels wide."""
+    places, lanes_px = layout(view.lanes)
+    failure = verdict_lines(view.verdict) if view.verdict else []
+    frame_top = HEADER_PX + TILES_PX + LEGEND_PX + AXIS_PX
+    height = frame_top + lanes_px + 10 + (LINE_PX * len(failure) + 14 if failure else 0)
+    with mpl.rc_context(_plain()):
+        card = _card(height, width_in, dpi)
+        _header(card, view)
+        _tiles(card, view)
+        _legend(card, view)
+        _time_axis(card, view, frame_top, lanes_px)
+        for place in places:
+            _lane(card, place, frame_top, view.end_s)
+        if failure:
+            _failure(card, failure, frame_top + lanes_px + 10)
+        return card.png()
+
+
+def _plain() -> Any:
+    """matplotlib's own settings, whatever the user's are; the backend is nobody's business here."""
+    ours = ("font", "text", "path", "agg", "hatch", "savefig")
+    return {key: value for key, value in mpl.rcParamsDefault.items() if key.startswith(ours)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Card:
+    """A drawing area in card pixels."""
+
+    figure: Figure
+    axes: Any
+    point: float  # a font size of one card pixel, in points
+
+    def text(
+        self, x: float, y: float, text: str, *, px: float = 11, colour: str = THEME.text, bold: bool = False,
+        align: str = "left", within: float = math.inf,
+    ) -> float:  # fmt: skip
+        """Write on the middle line y; returns the width."""
+        text = fitted(shown(text), px, within, bold=bold)
+        self.axes.text(
+            x, y, text, fontproperties=_font(px * self.point, bold=bold), color=colour, ha=align,
+            va="center_baseline", parse_math=False,
+        )  # fmt: skip
+        return width_of(text, px, bold=bold)
+
+    def box(self, x: float, y: float, width: float, height: float, **style: Any) -> None:
+        self.axes.add_patch(Rectangle((x, y), width, height, **style))
+
+    def round_box(self, x: float, y: float, width: float, height: float, radius: float, **style: Any) -> None:
+        shape = f"round,pad=0,rounding_size={radius}"
+        self.axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=shape, **style))
+
+    def rule(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        self.axes.plot([x0, x1], [y0, y1], color=THEME.grid, linewidth=self.point, zorder=0.9)
+
+    def png(self) -> bytes:
+        out = io.BytesIO()
+        self.figure.savefig(out, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+        return out.getvalue()
+
+
+def _card(height: float, width_in: float, dpi: float) -> _Card:
+    figure = Figure(figsize=(width_in, width_in * height / WIDTH), dpi=dpi, facecolor="none")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(height, 0)
+    card = _Card(figure=figure, axes=axes, point=width_in * 72 / WIDTH)
+    card.round_box(
+        0.8, 0.8, WIDTH - 1.6, height - 1.6, 6, facecolor=THEME.background, edgecolor=THEME.grid, linewidth=card.point
+    )
+    return card
+
+
+def _header(card: _Card, view: View) -> None:
+    run, y = view.run, HEADER_PX / 2 + 1
+    state = State(run["state"])
+    colour = STATE_COLOURS[state].light if state in STATE_COLOURS else THEME.muted
+    card.text(16, y, run["icon"], px=13, colour=colour)
+    x = 36 + card.text(36, y, run["name"] or run["id"], px=14, bold=True, within=320)
+    pill = width_of(state, 11.5) + 18
+    card.round_box(x + 12, y - 9, pill, 18, 9, facecolor="none", edgecolor=colour, linewidth=card.point)
+    card.text(x + 12 + pill / 2, y, state, px=11.5, colour=colour, align="center")
+    card.text(x + pill + 24, y, _surroundings(run), px=12, colour=THEME.muted, within=WIDTH - x - pill - 40)
+    card.rule(0, HEADER_PX, WIDTH, HEADER_PX)
+
+
+def _surroundings(run: dict[str, Any]) -> str:
+    parts = [f"{run['shape']} × {run['nodes']}"]
+    parts += [f"{run['world_size']} ranks"] if run["world_size"] > 1 else []
+    parts += [f"attempt {run['attempt']}"] if run["attempt"] > 1 else []
+    parts += [str(run["exit_class"])] if run["exit_class"] else []
+    parts += [str(run["submitted_at"])[:16].replace("T", " ") + " UTC"]
+    parts += [run["id"]] if run["name"] else []
+    return " · ".join(parts)
+
+
+def _tiles(card: _Card, view: View) -> None:
+    each = WIDTH / len(view.tiles)
+    for place, tile in enumerate(view.tiles):
+        x = place * each
+        card.text(x + 16, HEADER_PX + 20, tile.value, px=17, bold=True, within=each - 24)
+        card.text(x + 16, HEADER_PX + 40, tile.label, px=11.5, colour=THEME.muted, within=each - 24)
+        if place:
+            card.rule(x, HEADER_PX, x, HEADER_PX + TILES_PX)
+    card.rule(0, HEADER_PX + TILES_PX, WIDTH, HEADER_PX + TILES_PX)
+
+
+def _legend(card: _Card, view: View) -> None:
+    x, y = 16.0, HEADER_PX + TILES_PX + LEGEND_PX / 2 + 2
+    for phase in view.legend:
+        row = look(phase)
+        if x + width_of(row.label, 11.5) > WIDTH - 40:
+            card.text(x, y, "…", colour=THEME.muted)
+            return
+        card.box(x, y - 5, 10, 10, **_filling(phase, card))
+        x += 16 + card.text(x + 16, y, row.label, px=11.5, colour=THEME.muted) + 18
+
+
+def _filling(phase: str, card: _Card) -> dict[str, Any]:
+    row = look(phase)
+    return {
+        "facecolor": row.colour.light,
+        "edgecolor": (1, 1, 1, 0.5),  # of the hatch
+        "hatch": row.hatch.strip() * 3 or None,
+        "linewidth": 0,
+        "hatch_linewidth": 0.9 * card.point,
+    }
+
+
+def _time_axis(card: _Card, view: View, top: float, height: float) -> None:
+    end_s = max(view.end_s, 1.0)
+    for tick_s in ticks(end_s):
+        x = _x(tick_s, end_s)
+        card.rule(x, top, x, top + height)
+        card.text(x, top - AXIS_PX / 2, clock(tick_s), px=11, colour=THEME.muted, align="center")
+
+
+def ticks(end_s: float) -> tuple[float, ...]:
+    """Four to ten round times from 0 to `end_s`."""
+    step_s = next((nice for nice in NICE_S if end_s / nice <= 8), math.ceil(end_s / 8 / 86400) * 86400)
+    return tuple(float(step_s * place) for place in range(int(end_s / step_s) + 1))
+
+
+def _x(seconds: float, end_s: float) -> float:
+    return LEFT + (RIGHT - LEFT) * seconds / end_s
+
+
+def _lane(card: _Card, place: Place, frame_top: float, end_s: float) -> None:
+    lane, middle = place.lane, frame_top + place.middle
+    value = lane.note if isinstance(lane, PhaseLane) else lane.value
+    width = card.text(LEFT - 12, middle, value, px=11, colour=THEME.muted, align="right", within=90)
+    card.text(16, middle, lane.name, px=12, within=LEFT - 40 - width)
+    if isinstance(lane, PhaseLane):
+        _bar(card, lane, middle, max(end_s, 1.0))
+    else:
+        bottom = frame_top + place.bottom
+        card.rule(LEFT, bottom, RIGHT, bottom)
+        top, bottom = place.band
+        _curve(card, lane, frame_top + top, frame_top + bottom, max(end_s, 1.0))
+
+
+def _bar(card: _Card, lane: PhaseLane, middle: float, end_s: float) -> None:
+    for span in lane.spans:
+        x0, x1 = _x(span.t0_s, end_s), _x(span.t1_s, end_s)
+        gap = 0.8 if x1 - x0 > 4 else 0.0
+        box = (x0, middle - BAR_PX / 2, max(x1 - x0 - gap, 1.2), BAR_PX)
+        if gap:
+            card.round_box(*box, 2, **_filling(span.phase, card))
+        else:
+            card.box(*box, **_filling(span.phase, card))
+
+
+def _curve(card: _Card, lane: SeriesLane, top: float, bottom: float, end_s: float) -> None:
+    if not len(lane.t_s):
+        return
+    lo, hi = lane.lo, lane.hi
+    if hi <= lo:
+        half = max(abs(lo) / 20, 1e-9)
+        lo, hi = lo - half, lo + half
+    x = LEFT + (RIGHT - LEFT) * lane.t_s / end_s
+    y = bottom - (bottom - top) * (lane.v - lo) / (hi - lo)
+    colour = lane_colour(lane.id).light
+    if lane.id == "cost":
+        card.axes.fill_between(x, y, np.full_like(y, bottom), color=colour, alpha=0.13, linewidth=0)
+    single = len(lane.t_s) == 1
+    card.axes.plot(
+        x, y, color=colour, linewidth=1.4 * card.point, solid_joinstyle="round", marker="." if single else None
+    )
+
+
+def _failure(card: _Card, lines: Iterable[str], top: float) -> None:
+    card.rule(0, top, WIDTH, top)
+    y = top + LINE_PX / 2 + 7
+    card.axes.add_patch(Circle((24, y), 8, facecolor=RED.light, linewidth=0))
+    card.text(24, y, "✕", px=10, colour="#ffffff", bold=True, align="center")
+    for place, line in enumerate(lines):
+        first = place == 0
+        card.text(42, y, line, px=12, bold=first, colour=THEME.text if first else THEME.muted, within=WIDTH - 60)
+        y += LINE_PX
+
+
+@lru_cache(maxsize=1)
+def _families() -> tuple[str, ...]:
+    """DejaVu Sans, which matplotlib ships, and behind it what this host has for Chinese and Japanese."""
+    known = set(font_manager.fontManager.get_font_names())
+    return ("DejaVu Sans", *(name for name in FALLBACK_FONTS if name in known))
+
+
+@lru_cache(maxsize=1)
+def _known_characters() -> frozenset[int]:
+    fonts = [FT2Font(font_manager.findfont(FontProperties(family=[name]))) for name in _families()]
+    return frozenset(code for font in fonts for code in font.get_charmap())
+
+
+def _font(points: float, *, bold: bool) -> FontProperties:
+    return FontProperties(family=list(_families()), size=points, weight="bold" if bold else "normal")
+
+
+def shown(text: str) -> str:
+    """The text on one line, characters that no font here has as a box."""
+    known = _known_characters()
+    return "".join(letter if ord(letter) in known else "□" for letter in " ".join(text.split()))
+
+
+@lru_cache(maxsize=4096)
+def width_of(text: str, px: float, *, bold: bool = False) -> float:
+    """The text's width in card pixels."""
+    if not text:
+        return 0.0
+    width, _, _ = TextToPath().get_text_width_height_descent(text, _font(px, bold=bold), ismath=False)
+    return float(width)
+
+
+def fitted(text: str, px: float, within: float, *, bold: bool = False) -> str:
+    """The text, shortened with an ellipsis where it is wider than `within` card pixels."""
+    measure: Callable[[str], float] = lambda part: width_of(part, px, bold=bold)  # noqa: E731
+    if measure(text) <= within:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        half = (low + high + 1) // 2
+        low, high = (half, high) if measure(text[:half] + "…") <= within else (low, half - 1)
+    return text[:low].rstrip() + "…"
