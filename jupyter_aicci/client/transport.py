@@ -1,0 +1,84 @@
+"""HTTP/1.1 with JSON on a Unix socket: one connection a call, by the standard library alone.
+
+In: the socket's path, a verb, a path and a JSON body. Out: the JSON answer, or the `AicciError` that the answer stands for.
+Rule 1: no tornado, numpy or Jupyter here: the kernel and the CLI import this first and pay for every millisecond.
+Rule 2: `Unreachable` says whether the request may have arrived; who calls decides whether to send it again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from jupyter_aicci.model.errors import HostError, error_from_json
+
+
+class Unreachable(HostError):
+    """No answer from the service; `sent` is true when the request may have been carried out."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__("service_unreachable", message, hint="`aicci service start` starts it and says what is wrong.")
+        self.sent = sent
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """An HTTP connection whose address is a socket's path."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("aicci", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def call(path: Path, verb: str, target: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.0) -> Any:
+    """The JSON answer to one request; raises `Unreachable` or the error that the service answered with."""
+    connection = UnixConnection(path, timeout_s)
+    try:
+        try:
+            connection.connect()
+        except OSError as error:
+            raise Unreachable(f"the service's socket {path} cannot be reached ({error}).", sent=False) from None
+        try:
+            status, raw = _exchange(connection, verb, target, body)
+        except (OSError, http.client.HTTPException) as error:
+            what = "did not answer in time" if isinstance(error, TimeoutError) else f"broke off ({error!r})"
+            raise Unreachable(f"the service at {path} {what}.", sent=True) from None
+    finally:
+        connection.close()
+    answer = _decode(raw)
+    if status >= 400:
+        raise error_from_json(answer if isinstance(answer, dict) else {}, status)
+    return answer
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody listens on the socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(1.0)
+        try:
+            sock.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _exchange(connection: UnixConnection, verb: str, target: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"} if data is not None else {}
+    connection.request(verb, target, body=data, headers=headers)
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def _decode(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return {"code": "bad_answer", "message": f"the service's answer is no JSON: {raw[:200]!r}"}

@@ -1,0 +1,171 @@
+"""What follows for one run from what its nodes have said: rows for the journal, and whether its nodes are to be stopped.
+
+    react(run, seen, now) -> Reaction(events, halt)
+
+In: the run as the journal has it, and what its agents have said (`Seen`). Out: the rows that bring the first up to the second.
+Rule 1: it compares levels, not edges: rows that are there already are not asked for again, so it may be called at any moment, any
+number of times, and after a crash between any two steps it asks for what is still missing.
+Rule 2: a run ends only when nothing of it lives on any node; the verdict is made then, with every exit known.
+Rule 3: pure. Money and limits come in as `Now`; what is to be done goes out as data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jupyter_aicci import faults
+from jupyter_aicci.model.events import Event, NodeReleased, Noted, RankExited, Stepped, StopRequested
+from jupyter_aicci.model.run import Attempt, Run, apply
+from jupyter_aicci.model.states import State, Step
+from jupyter_aicci.model.text import NS
+from jupyter_aicci.service.limits import over_limit
+from jupyter_aicci.service.seen import Exit, Seen
+
+SETTLE_NS = NS // 5  # after a failure, so that ranks of other nodes can still tell what they saw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The moment, and what the shell knows about the run beside its rows."""
+
+    time_ns: int
+    spent_micro: int = 0
+    deadline_ns: int = 0
+    checkpoint_step: int = -1  # latest complete checkpoint on disk
+    noted: frozenset[str] = frozenset()  # keys of notes that the journal has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """The nodes of the latest attempt are to end."""
+
+    grace_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """Rows first, then the act."""
+
+    events: tuple[Event, ...] = ()
+    halt: Halt | None = None
+
+
+def react(run: Run, seen: Seen, now: Now) -> Reaction:
+    """The rows that are missing, and the halt that is due."""
+    if run.ended:
+        return Reaction()
+    events: list[Event] = []
+    for found in (_facts(run, seen, now), *(() if run.stop else (_limits(run, now),))):
+        events += found
+        for event in found:
+            run = apply(run, event)
+    if not run.holds_nodes:
+        return Reaction(events=(*events, *_stop_waiting(run, now)))
+    attempt = _attempt(run)
+    if len(attempt.released) == len(attempt.placement.nodes):
+        return Reaction(events=(*events, *end_attempt(run, now)))
+    return Reaction(events=tuple(events), halt=_halt(run, attempt, now))
+
+
+def _attempt(run: Run) -> Attempt:
+    assert run.attempt is not None, "a run that holds nodes has an attempt"
+    return run.attempt
+
+
+def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:
+    """Rows for what the agents said and the journal does not have."""
+    if not run.holds_nodes or seen.attempt != _attempt(run).number:
+        return []
+    attempt, events = _attempt(run), list[Event]()
+    ranks = len(attempt.placement.nodes) if run.spec.launcher else attempt.placement.world_size
+    if run.state is State.STARTING and len(seen.started | seen.exits.keys()) >= ranks:
+        events.append(_stepped(run, Step.RUN, now, reason="every rank runs the program"))
+    events += [_exited(run, attempt, exit_) for rank, exit_ in sorted(seen.exits.items()) if rank not in attempt.exits]
+    events += [
+        Noted(
+            run_id=run.id, time_ns=note.time_ns, topic=note.topic, text=note.text, data={**note.data, "key": note.key}
+        )
+        for note in seen.notes
+        if note.key not in now.noted
+    ]
+    events += [
+        NodeReleased(run_id=run.id, time_ns=max(done_ns, attempt.held[node]), attempt=attempt.number, node=node)
+        for node, done_ns in sorted(seen.done.items())
+        if node not in attempt.released
+    ]
+    return events
+
+
+def _exited(run: Run, attempt: Attempt, exit_: Exit) -> RankExited:
+    frame = exit_.frame
+    return RankExited(
+        run_id=run.id, time_ns=exit_.time_ns, attempt=attempt.number, rank=exit_.rank, code=int(frame["code"]),
+        signal=int(frame["signal"]), by_us=bool(frame["by_us"]), oom=bool(frame["oom"]), source=str(frame["source"]),
+        error=dict(frame["error"] or {}),
+    )  # fmt: skip
+
+
+def _limits(run: Run, now: Now) -> list[Event]:
+    wish = over_limit(run, deadline_ns=now.deadline_ns, spent_micro=now.spent_micro, now_ns=now.time_ns)
+    return [wish] if wish else []
+
+
+def _stop_waiting(run: Run, now: Now) -> list[Event]:
+    """A run that holds nothing stops at once."""
+    return [_stopped(run, run.stop, now)] if run.stop else []
+
+
+def _halt(run: Run, attempt: Attempt, now: Now) -> Halt | None:
+    if run.stop:
+        return Halt(grace_s=run.stop.grace_s, reason=run.stop.reason)
+    failed = [exit_ for exit_ in attempt.exits.values() if _failed(exit_)]
+    first = min(failed, key=lambda exit_: exit_.time_ns, default=None)
+    if first is None or now.time_ns - first.time_ns < SETTLE_NS:
+        return None
+    return Halt(grace_s=run.spec.grace, reason=f"rank {first.rank} ended before the others")
+
+
+def end_attempt(run: Run, now: Now) -> list[Event]:
+    """The rows that end an attempt of which nothing lives any more."""
+    attempt = _attempt(run)
+    exits = tuple(exit_ for _, exit_ in sorted(attempt.exits.items()))
+    failed = [exit_ for exit_ in exits if _failed(exit_)]
+    if run.stop and _stop_came_first(run.stop, failed):
+        return [_stopped(run, run.stop, now)]
+    if exits and not failed:
+        return [_stepped(run, Step.SUCCEED, now, reason="every rank ended with exit code 0")]
+    return fail_attempt(run, exits, now)
+
+
+def fail_attempt(run: Run, exits: Iterable[RankExited], now: Now) -> list[Event]:
+    """FAIL, or LOSE and REQUEUE where the fault is not the program's and retries are left."""
+    verdict = faults.judge(tuple(exits))
+    retry = faults.retry_decision(run, verdict, checkpoint_step=now.checkpoint_step, now_ns=now.time_ns)
+    body = verdict.to_json()
+    if not retry.again:
+        exit_class = str(retry.exit_class or verdict.exit_class)
+        return [_stepped(run, Step.FAIL, now, reason=retry.text or verdict.text, exit_class=exit_class, verdict=body)]
+    lose = _stepped(run, Step.LOSE, now, reason=verdict.text, exit_class=str(verdict.exit_class), verdict=body)
+    again = _stepped(run, Step.REQUEUE, now, reason=retry.text, not_before_ns=retry.not_before_ns)
+    return [lose, again]
+
+
+def _stop_came_first(stop: StopRequested, failed: list[RankExited]) -> bool:
+    """Whether the run ends because of the stop: no rank had failed by itself before it was asked for."""
+    return all(exit_.by_us or exit_.time_ns >= stop.time_ns for exit_ in failed)
+
+
+def _failed(exit_: RankExited) -> bool:
+    return exit_.code != 0 or exit_.signal != 0
+
+
+def _stopped(run: Run, stop: StopRequested | None, now: Now) -> Stepped:
+    assert stop is not None
+    return _stepped(run, Step.STOP, now, reason=stop.reason, exit_class=stop.exit_class)
+
+
+def _stepped(run: Run, step: Step, now: Now, **more: object) -> Stepped:
+    number = run.attempt.number if run.attempt else 0
+    return Stepped(run_id=run.id, time_ns=now.time_ns, step=step, attempt=number, **more)  # type: ignore[arg-type]
