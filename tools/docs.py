@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jupyter_aicci.model import errors, events, options, states, text  # noqa: E402
+from jupyter_aicci.model import commands, errors, events, options, states, text  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
 PACKAGE = ROOT / "jupyter_aicci"
@@ -73,6 +73,42 @@ def options_page() -> str:
         "An unknown option is an error that names the nearest known one, and nothing is submitted.\n"
         "Durations are written `90`, `30s`, `2h` or `1h30m`; money is in the price book's currency.",
         table(("option", "value", "default", "field of the spec", "meaning"), map(row, options.OPTIONS)),
+    )
+
+
+# ------------------------------------------------------------------------------------------------- commands
+
+
+def commands_page() -> str:
+    def words(command: commands.Command) -> str:
+        shown = ["[options]"] if command.options else []
+        for argument in command.arguments:
+            name = argument.name if argument.kind != "choice" else "|".join(argument.choices)
+            flag = argument.name.startswith("-")
+            value = f"{name} N" if argument.kind == "int" and flag else name
+            shown.append(f"[{value}{'…' if argument.many == '...' else ''}]" if flag or argument.many else value)
+        return " ".join(shown)
+
+    def section(command: commands.Command) -> str:
+        typed = [f"{command.prog(face)} {words(command)}".strip() for face in command.faces]
+        rows = [(code(argument.name), argument.help) for argument in command.arguments]
+        shown = "```\n" + "\n".join(typed) + "\n```"
+        options_are = "The options are those of [Options](options.md)." if command.options else ""
+        parts = [f"## {command.name}", command.help[0].upper() + command.help[1:] + ".", shown, options_are]
+        return "\n\n".join(part for part in [*parts, table(("word", "meaning"), rows) if rows else ""] if part)
+
+    return page(
+        "Commands",
+        "jupyter_aicci/model/commands.py",
+        "In a notebook a command is a magic: `%aicci ps`.\n"
+        'The kernel "Python (aicci)" has the magics; elsewhere `%load_ext jupyter_aicci` loads them.\n'
+        "In a terminal it is `aicci ps`, or `jupyter aicci ps`.",
+        "A run is named by its id, by its `--name`, or by the start of its id.",
+        "`aicci COMMAND --json` prints one JSON document with stable keys on standard output and nothing else there;"
+        " progress goes to standard error.",
+        "The exit status is 0 when it is done, 1 when the run failed, 2 for unusable arguments,"
+        " and 3 when the service cannot be reached.",
+        *map(section, commands.COMMANDS),
     )
 
 
@@ -219,6 +255,7 @@ def errors_page() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "options.md": options_page,
+    "commands.md": commands_page,
     "states.md": states_page,
     "exit-classes.md": exit_classes_page,
     "events.md": events_page,
