@@ -208,10 +208,18 @@ def _put_in_place(salvaged: Path, path: Path) -> None:
 
 def _account(path: Path, reason: str, kept: Path, rows: tuple[Row, ...]) -> str:
     """What happened, for the service's log and its status."""
-    last = rows[-1].seq if rows else 0
-    gaps = last - len(rows)
-    lost = f"{gaps} rows before the last one are lost" if gaps else "no row before the last of these is missing"
-    return f"{path} was damaged ({reason}): {len(rows)} rows were saved, {lost}. The damaged file is kept as {kept}."
+    gaps = (rows[-1].seq if rows else 0) - len(rows)
+    lost = f"{gaps} between them are lost" if gaps else "none between them is missing"
+    known = {row.run_id for row in rows}
+    unknown = sorted(spec.parent.name for spec in path.parent.glob("runs/*/spec.json") if spec.parent.name not in known)
+    runs = (
+        f" Nothing is recorded any more of {', '.join(unknown)}; the folders are in {path.parent}/runs."
+        if unknown
+        else ""
+    )
+    return (
+        f"{path} was damaged ({reason}): {len(rows)} rows were saved, {lost}.{runs} The damaged file is kept as {kept}."
+    )
 
 
 def _side(path: Path, suffix: str) -> Path:
