@@ -1,6 +1,6 @@
 """The main job, once: train examples/digits_jax.py on two ranks through `aicci run`, then show picture and bill.
 
-It has a home of its own in build/demo, with a price, so that the bill is not zero and the person's own runs are left alone.
+It has a home of its own in build/demo, with a price, so that the bill is not zero and nobody's own runs are touched.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> int:
     (DEMO / "home").mkdir(parents=True, exist_ok=True)
     (DEMO / "home" / "config.toml").write_text(PRICES, "utf-8")
     try:
-        status = aicci("run", "--nodes", "2", "--name", "digits", "--pull", "history", PROGRAM)
+        status = aicci("run", "--nodes", "2", "--name", "digits", PROGRAM)
         if status == 0:
             draw()
             aicci("describe", "digits")
