@@ -60,7 +60,7 @@ def snapshot(workdir: Path, *, into: Path, store: Path) -> Snapshot:
             hint="--workdir takes a directory of this machine.",
             field="--workdir",
         )
-    found, notes = _collect(workdir, kept_out={store, into})
+    found, notes = _collect(workdir, kept_out={store.parent, store, into})
     _refuse_too_large(workdir, found)
     try:
         _fill(workdir, found, into, Objects(store))

@@ -157,3 +157,10 @@ def mounts_table(mounts: Iterable[tuple[str, str, str, str]]) -> Table:
     columns = ("data", "path", "here", "last used by")
     empty = 'No run has used a data set yet. --data NAME=PATH gives one to the ranks as aicci.data["NAME"].'
     return Table(columns=columns, rows=tuple(mounts), empty=empty)
+
+
+def queues_table(queues: Iterable[dict[str, Any]]) -> Table:
+    """`aicci queues`."""
+    columns = ("queue", "running", "waiting")
+    rows = tuple((queue["name"], str(queue["running"]), str(queue["queued"])) for queue in queues)
+    return Table(columns=columns, right=("running", "waiting"), rows=rows, empty="This machine has no queue.")

@@ -9,7 +9,8 @@ import signal
 from typing import Any
 
 from jupyter_aicci.model.text import money
-from jupyter_aicci.render.lists import cost_text, shape_text
+from jupyter_aicci.render.lists import shape_text
+from jupyter_aicci.store.logs import display_lines
 
 TAIL_LINES = 30
 
@@ -27,6 +28,16 @@ def state_line(run: dict[str, Any]) -> str:
     reason = f" · {run['reason']}" if run["reason"] and run["state"] not in ("running", "succeeded") else ""
     parts = [f"{run['icon']} {title(run)} {run['state']}{attempt}", shape_text(run), f"{price}{budget}"]
     return " · ".join(parts) + reason
+
+
+def launch_line(run: dict[str, Any]) -> str:
+    """`queued · cpux2 ×2 · starts now · est. $12.40/h, budget $50 · r0f3c2ab`: what the cell shows at once."""
+    price = f"est. {money(run['per_h_micro'], run['currency'])}/h" if run["per_h_micro"] else "free on this machine"
+    budget = f", budget {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
+    waits = run["state"] in ("submitted", "queued") and run["reason"]
+    return " · ".join(
+        [run["state"], shape_text(run), run["reason"] if waits else "starts now", price + budget, title(run)]
+    )
 
 
 def meaning_of_exit(code: int, killed_by: int) -> str:
@@ -53,11 +64,12 @@ def meaning_of_exit(code: int, killed_by: int) -> str:
 
 def describe_text(run: dict[str, Any], summary: str) -> str:
     """`aicci describe`: summary, spec without its defaults, attempts with their nodes, the journal's rows."""
-    parts = [summary, _spec_lines(run["spec"]), *(_attempt_lines(attempt) for attempt in run["attempts"])]
+    parts = [summary, spec_lines(run["spec"]), *(_attempt_lines(attempt) for attempt in run["attempts"])]
     return "\n\n".join(part for part in [*parts, _journal_lines(run)] if part)
 
 
-def _spec_lines(spec: dict[str, Any]) -> str:
+def spec_lines(spec: dict[str, Any]) -> str:
+    """The options and program fields that are set, one a line."""
     shown = {key: value for key, value in spec.items() if value not in ("", [], 0, 0.0, None)}
     width = max((len(key) for key in shown), default=0)
     return "spec\n" + "\n".join(f"  {key:<{width}}  {_value(value)}" for key, value in shown.items())
@@ -100,12 +112,6 @@ def _event_words(event: dict[str, Any]) -> str:
     return " · ".join(str(word) for word in words if word)
 
 
-def bill_line(run: dict[str, Any]) -> str:
-    """`cost: $0.0123`."""
-    return f"cost: {cost_text(run)}"
-
-
 def last_lines(text: str, limit: int = TAIL_LINES) -> str:
-    """The end of a log; of lines that were rewritten with carriage returns (tqdm) only what was left to see."""
-    lines = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").rstrip("\n").split("\n")]
-    return "\n".join(lines[-limit:])
+    """The end of a log; of lines that were written over (tqdm) only what was left to see."""
+    return "\n".join(display_lines(text)[-limit:])

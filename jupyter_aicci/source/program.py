@@ -1,6 +1,6 @@
 """A cell or a script, checked before anything is queued.
 
-In: the text, what is pushed, what the notebook knows. Out: a `Program` (the file the ranks will run, its framework and
+In: the text, what is pushed, what the notebook knows. Out: `Checked` (the file the ranks will run, its framework and
 hints for the person) or one `UserError` that names the line as the notebook shows it.
 Rule 1: the program keeps its lines: line k of the text is line k of `cell.py` and `first_line + k - 1` of the cell.
 Rule 2: a suspicion is a hint, never an error: only what no rank could ever run is refused.
@@ -20,7 +20,7 @@ from jupyter_aicci.source.names import bound_names, first_top_level_await, frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Checked:
     """What the ranks run, and what the person should know about it first."""
 
     text: str  # plain Python, same lines as typed
@@ -36,7 +36,7 @@ def check_cell(
     pulled: tuple[str, ...] = (),
     known: Mapping[str, str] | None = None,
     first_line: int = 2,
-) -> Program:
+) -> Checked:
     """The program in a cell's body. `known`: names of the notebook, each with its module's name or "" for a value.
 
     `first_line` is the cell line of the body's first line (the magic stands on line 1).
@@ -55,12 +55,12 @@ def check_cell(
         for name in pulled
         if name not in bound_names(plain) and name not in pushed
     ]
-    return Program(text=plain, framework=framework_of(tree), hints=tuple(hints), missing=missing)
+    return Checked(text=plain, framework=framework_of(tree), hints=tuple(hints), missing=missing)
 
 
-def check_script(text: str, *, name: str) -> Program:
+def check_script(text: str, *, name: str) -> Checked:
     """The program in a Python file. Raises `UserError`: `syntax_error`, `top_level_await`."""
-    return Program(text=text, framework=framework_of(_parsed(text, where=name, first_line=1)))
+    return Checked(text=text, framework=framework_of(_parsed(text, where=name, first_line=1)))
 
 
 def _missing_hint(name: str, module: str) -> str:

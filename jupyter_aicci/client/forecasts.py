@@ -1,0 +1,41 @@
+"""The forecast of one request for every shape it may mean, refusals included.
+
+In: option texts by field. Out: (shape, answer of POST /v1/forecast or None, why not). Nothing is submitted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.model.options import BY_FIELD
+from jupyter_aicci.model.spec import parse_spec
+
+if TYPE_CHECKING:
+    from jupyter_aicci.client.api import Client
+
+Answer = tuple[str, dict[str, Any] | None, str]
+
+
+def forecasts(client: Client, texts: Mapping[str, Any]) -> list[Answer]:
+    """One answer per shape that `--shape` names, per shape of this machine by default.
+
+    Options of the caller (`--detach`, `-o`) mean nothing here and are skipped. Raises `UserError` for an unknown shape.
+    """
+    given = {key: text for key, text in texts.items() if text is not None and key in BY_FIELD}
+    spec = parse_spec(
+        {key: text for key, text in given.items() if BY_FIELD[key].face == "spec"} | {"python": sys.executable}
+    )
+    names = [shape["name"] for shape in client.shapes()] if "auto" in spec.shape else list(spec.shape)
+    return [_forecast(client, spec.to_json() | {"shape": [name]}, name) for name in names]
+
+
+def _forecast(client: Client, wanted: dict[str, Any], name: str) -> Answer:
+    try:
+        return name, client.forecast(parse_spec(wanted)), ""
+    except UserError as error:
+        if error.code == "unknown_shape":
+            raise
+        return name, None, error.message

@@ -1,0 +1,130 @@
+"""The line magics: lists, logs, attach, stop, cost, result.
+
+Rule: each is a function of (shell, client, its words) that prints or displays; what it returns is the cell's value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jupyter_aicci.client import Client
+from jupyter_aicci.client.forecasts import forecasts
+from jupyter_aicci.model.commands import Command, parse_words
+from jupyter_aicci.model.errors import NotFoundError
+from jupyter_aicci.model.spec import parse_mount
+from jupyter_aicci.render.forecasts import forecasts_table
+from jupyter_aicci.render.lists import costs_table, ledger_table, mounts_table, queues_table, runs_table, shapes_table
+from jupyter_aicci.render.runs import describe_text, state_line
+from jupyter_aicci.render.tables import Table
+
+LOG_BYTES = 65_536  # a notebook keeps what is printed: the end of a log is enough
+DATA_RUNS = 50  # how many of the newest runs `data` looks at
+
+
+def run_line(shell: Any, command: Command, words: list[str]) -> Any:
+    """Carry out one line magic."""
+    given = parse_words(command, "magic", words)
+    return HANDLERS[command.name](shell, Client(), given)
+
+
+def _show(table: Table) -> None:
+    from IPython.core.display_functions import display
+
+    display(table)  # type: ignore[no-untyped-call]
+
+
+def _ps(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    _show(runs_table(client.runs(), now=datetime.now(UTC)))
+
+
+def _shapes(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    _show(shapes_table(client.shapes()))
+
+
+def _queues(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    _show(queues_table(client.queues()))
+
+
+def _cost(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    if given.RUN:
+        _show(ledger_table(client.cost(given.RUN)))
+    else:
+        _show(costs_table(client.runs(), now=datetime.now(UTC)))
+
+
+def _attach(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    from jupyter_aicci.magics.watch import Watch
+
+    Watch.attach(shell, client, given.RUN).until_ended()
+
+
+def _describe(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    from jupyter_aicci.timeline.summary import summary_text
+
+    run = client.run(given.RUN)
+    print(describe_text(run.details(), summary_text(run.view())))
+
+
+def _stop(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    print(state_line(client.stop(given.RUN, reason="stopped from the notebook")))
+
+
+def _result(shell: Any, client: Client, given: argparse.Namespace) -> dict[str, Any]:
+    run = client.run(given.RUN)
+    if not run.results:
+        raise NotFoundError(
+            "no_result", f"run {run.id} has left no value ({run.state}).",
+            hint="--pull NAME names what rank 0 leaves; it is there when rank 0 has ended.",
+        )  # fmt: skip
+    return {name: run.result(name) for name in run.results}
+
+
+def _logs(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    run = client.run(given.RUN)
+    if not given.follow:
+        _print_log(run.logs(given.rank, tail_bytes=LOG_BYTES))
+        return
+    try:
+        for text in run.follow(given.rank, tail_bytes=LOG_BYTES):
+            _print_log(text)
+    except KeyboardInterrupt:
+        print(f"\nno longer following; {run.id} goes on")
+
+
+def _print_log(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _forecast(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    _show(forecasts_table(forecasts(client, vars(given))))
+
+
+def _data(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for run in client.runs()[:DATA_RUNS]:
+        for item in client.details(run["id"])["spec"]["data"]:
+            mount = parse_mount(item)
+            seen.setdefault((mount.name, mount.path), run["name"] or run["id"])
+    rows = [(name, path, "yes" if Path(path).exists() else "gone", run) for (name, path), run in seen.items()]
+    _show(mounts_table(rows))
+
+
+HANDLERS: dict[str, Callable[[Any, Client, argparse.Namespace], Any]] = {
+    "ps": _ps,
+    "shapes": _shapes,
+    "queues": _queues,
+    "cost": _cost,
+    "attach": _attach,
+    "describe": _describe,
+    "stop": _stop,
+    "result": _result,
+    "logs": _logs,
+    "forecast": _forecast,
+    "data": _data,
+}

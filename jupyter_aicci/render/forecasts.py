@@ -1,0 +1,48 @@
+"""What would happen: the answer to `--dry-run` and the table of `forecast`.
+
+In: answers of POST /v1/forecast, or the refusal of a shape. Out: text and a `Table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from jupyter_aicci.render.runs import spec_lines
+from jupyter_aicci.render.tables import Table
+
+
+def dry_run_text(answer: dict[str, Any]) -> str:
+    """Start, price, placement, spec and the ranks' environment; says that nothing was sent."""
+    nodes = (answer["placement"] or {}).get("nodes", [])
+    placed = [f"  node {node['index']}: {node['host']} ({node['address']})" for node in nodes]
+    ranks = f"{answer['world_size']} rank" + ("s" if answer["world_size"] != 1 else "")
+    environment = answer["environment"] or {}
+    return "\n".join(
+        [
+            f"{answer['shape']} × {answer['nodes']}, {ranks} · starts {answer['starts']}"
+            + (f": {answer['reason']}" if answer["reason"] else ""),
+            f"price: {answer['price_text']}",
+            *(["placement", *placed] if placed else []),
+            spec_lines(answer["spec"]),
+            *(["environment of rank 0", *(f"  {key}={value}" for key, value in sorted(environment.items()))]
+              if environment else []),
+            "dry run: nothing was submitted.",
+        ]
+    )  # fmt: skip
+
+
+def forecasts_table(answers: Iterable[tuple[str, dict[str, Any] | None, str]]) -> Table:
+    """`forecast`: (shape, answer or None, why not) for every shape."""
+    rows = tuple(
+        (
+            shape,
+            str(answer["starts"]) if answer else "never",
+            str(answer["world_size"]) if answer else "–",
+            str(answer["price_text"]) if answer else "–",
+            (str(answer["reason"]) if answer else why).split("\n")[0],
+        )
+        for shape, answer, why in answers
+    )
+    return Table(columns=("shape", "starts", "ranks", "price", "why"), right=("ranks",), rows=rows,
+                 empty="This machine offers no shape.")  # fmt: skip
