@@ -1,6 +1,6 @@
 """Draws docs/images/run.png, the README's picture, from a real run of digits_jax.py on two nodes of this machine.
 
-`python examples/make_picture.py`. The run has a home of its own that goes away afterwards, and a price, so that there is a bill.
+`python examples/make_picture.py`. The run has a home of its own that goes away afterwards, and a price for its bill.
 """
 
 import os
