@@ -1,0 +1,79 @@
+"""Files that are whole or not there, and the seam where tests kill the process.
+
+Rule 1: what others read is written to a temporary name, synced, renamed, and the directory synced: a reader sees the old file or
+the new one, after a crash too.
+Rule 2: `fail_point(name)` costs one dictionary look-up unless AICCI_FAIL_AT is set: `commit:3` kills this process with SIGKILL at
+its third commit, `any:7` at its seventh commit, fsync or rename. Crash tests sweep n until a process ends untouched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+_COUNTS: dict[str, int] = {}
+
+
+def fail_point(name: str) -> None:
+    """Die here by SIGKILL if AICCI_FAIL_AT asks for this occurrence of `name` (or of `any`)."""
+    wanted = os.environ.get("AICCI_FAIL_AT")
+    if not wanted:
+        return
+    which, _, n = wanted.partition(":")
+    if which not in (name, "any"):
+        return
+    _COUNTS[which] = _COUNTS.get(which, 0) + 1
+    if _COUNTS[which] == int(n or 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o600) -> None:
+    """Replace `path` by `data`, durably; raises OSError and leaves the old file if that fails."""
+    target = os.fspath(path)
+    temporary = f"{target}.{os.getpid()}.tmp"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            fail_point("fsync")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        fail_point("rename")
+        os.replace(temporary, target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_directory(os.path.dirname(target) or ".")
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Make a rename within `path` survive a power cut; a file system that cannot sync directories is left alone."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> None:
+    """`write_atomic` of a JSON object."""
+    write_atomic(path, json.dumps(value, separators=(",", ":")).encode())
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The JSON object in a file, None where there is no file or no whole object in it."""
+    try:
+        with open(path, "rb") as file:
+            value = json.loads(file.read())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
