@@ -29,7 +29,7 @@ def resolve(ref: str, runs: Iterable[tuple[RunId, str]]) -> RunId:
     """
     known = list(runs)
     for run_id, name in known:
-        if ref in (run_id, name):
+        if ref and ref in (run_id, name):
             return run_id
     matches = [run_id for run_id, _ in known if run_id.startswith(ref)] if ref else []
     if len(matches) == 1:

@@ -7,7 +7,9 @@ Rule 2: defaults work on a laptop. An unknown option is an error that names the 
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, NoReturn
 
 from jupyter_aicci.model.errors import UserError, did_you_mean
@@ -129,7 +131,7 @@ def parse_values(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         elif raw is not None:
             try:
                 values[field] = _read(BY_FIELD[field], raw)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 defects.append(f"{BY_FIELD[field].flag} {raw!r}: {error}")
     return values, defects
 
@@ -141,9 +143,9 @@ def _read(option: Option, raw: Any) -> Any:
         case "int":
             return _read_int(raw)
         case "money":
-            return round(float(raw) * MICRO) if isinstance(raw, str) else _read_int(raw)
+            return _read_money(raw) if isinstance(raw, str) else _read_int(raw)
         case "duration":
-            return float(raw) if isinstance(raw, (int, float)) else parse_duration_s(raw)
+            return _read_duration_s(raw)
         case "names":
             return _flatten_names(raw)
         case "pairs":
@@ -161,10 +163,24 @@ def _flatten_names(raw: Any) -> tuple[str, ...]:
 
 
 def _read_int(raw: Any) -> int:
-    number = int(raw)
-    if number < 0:
-        raise ValueError("expected 0 or more")
-    return number
+    if isinstance(raw, bool) or not re.fullmatch(r"\d+", str(raw).strip()):
+        raise ValueError("expected a whole number, 0 or more")
+    return int(raw)
+
+
+def _read_money(raw: str) -> int:
+    """Micro-units of a typed amount; JSON carries micro-units themselves."""
+    if not re.fullmatch(r"\d+(\.\d{1,6})?", raw.strip()):
+        raise ValueError("expected an amount such as 20 or 0.50")
+    return int(Decimal(raw.strip()) * MICRO)
+
+
+def _read_duration_s(raw: Any) -> float:
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and 0 <= raw < float("inf"):
+        return float(raw)
+    if not isinstance(raw, str):
+        raise ValueError("expected a duration such as 30s, 90m or 1h30m")
+    return parse_duration_s(raw)
 
 
 def _help_hint(prog: str) -> str:

@@ -124,13 +124,12 @@ def apply(run: Run, event: Event) -> Run:
             )
             return replace(run, attempts=(*run.attempts, attempt))
         case NodeHeld():
-            started = run.started_ns or event.time_ns
-            held = _latest(run, held={**run.attempts[-1].held, event.node: event.time_ns})
-            return replace(held, started_ns=started)
+            held = _numbered(run, event.attempt, held={event.node: event.time_ns})
+            return replace(held, started_ns=run.started_ns or event.time_ns)
         case NodeReleased():
-            return _latest(run, released={**run.attempts[-1].released, event.node: event.time_ns})
+            return _numbered(run, event.attempt, released={event.node: event.time_ns})
         case RankExited():
-            return _latest(run, exits={**run.attempts[-1].exits, event.rank: event})
+            return _numbered(run, event.attempt, exits={event.rank: event})
         case StopRequested():
             return replace(run, stop=run.stop or event)
         case Noted(topic="waiting"):
@@ -139,12 +138,32 @@ def apply(run: Run, event: Event) -> Run:
 
 
 def _latest(run: Run, **changes: Any) -> Run:
-    """The run with its latest attempt changed; rows of an attempt come before the next one is placed."""
+    """The run with its latest attempt changed."""
     return replace(run, attempts=(*run.attempts[:-1], replace(run.attempts[-1], **changes)))
+
+
+def _numbered(run: Run, number: int, **facts: dict[int, Any]) -> Run:
+    """The run with facts added to one attempt; not always the latest, as a node may end after the next is placed.
+
+    What is known already stays: the journal keeps the first row of a fact. Raises `ValueError` for an unknown attempt.
+    """
+    if not any(attempt.number == number for attempt in run.attempts):
+        raise ValueError(f"run {run.id} has no attempt {number}")
+    return replace(
+        run,
+        attempts=tuple(
+            replace(attempt, **{name: new | getattr(attempt, name) for name, new in facts.items()})
+            if attempt.number == number
+            else attempt
+            for attempt in run.attempts
+        ),
+    )
 
 
 def _step(run: Run, event: Stepped) -> Run:
     state = advance(run.state, event.step)
+    if event.step in (Step.PLACE, Step.SUCCEED):  # what was wrong with the attempt before is over
+        run = replace(run, reason="", exit_class="", verdict={}, waiting="")
     changed = replace(
         run,
         state=state,

@@ -91,28 +91,41 @@ def parse_spec(data: dict[str, Any]) -> RunSpec:
 def _program(data: dict[str, Any]) -> dict[str, Any]:
     out = dict(data)
     if "argv" in out:
+        if not isinstance(out["argv"], (list, tuple)):
+            raise ValueError("argv: expected a list of words")
         out["argv"] = tuple(str(word) for word in out["argv"])
     if "cell_first_line" in out:
         out["cell_first_line"] = int(out["cell_first_line"])
     if out.get("framework", "plain") not in ("torch", "jax", "plain"):
         raise ValueError(f"framework {out['framework']!r}")
+    for key in ("source", "python", "cell_name", "owner"):
+        if not isinstance(out.get(key, ""), str):
+            raise ValueError(f"{key} {out[key]!r}: expected text")
+    source = out.get("source", "cell.py")
+    if not source or source.startswith("/") or ".." in source.split("/"):
+        raise ValueError(f"source {source!r}: expected a path within the run's src directory")
     return out
 
 
 def _defects(spec: RunSpec) -> list[str]:
     found = []
     if spec.nodes < 1:
-        found.append("--nodes 0: expected 1 or more")
+        found.append(f"--nodes {spec.nodes}: expected 1 or more")
     if spec.min_nodes > spec.nodes:
         found.append(f"--min-nodes {spec.min_nodes} is more than --nodes {spec.nodes}")
     if spec.engine == "kubernetes":
         found.append("--engine kubernetes is not available yet; --engine local is")
-    found += [f"--env {item!r}: expected K=V" for item in spec.env if "=" not in item]
+    found += [f"--env {item!r}: expected K=V" for item in spec.env if "=" not in item[1:]]
+    names: set[str] = set()
     for item in spec.data:
         try:
-            parse_mount(item)
+            name = parse_mount(item).name
         except ValueError as error:
             found.append(str(error))
+            continue
+        if name in names:
+            found.append(f"--data {name}: given twice; each data set needs a name of its own")
+        names.add(name)
     return found
 
 

@@ -38,29 +38,29 @@ def clock(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`80 ms`, `4.2 s`, `38 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 1:
+    """`80 ms`, `4.2 s`, `38 s`, `12 min`, `3 h 20 min`; a limit counts after rounding, so `1.0 s`, never `1000 ms`."""
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
-    if seconds < 120:
+    if seconds < 119.5:
         return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def money(micro: int, currency: str = "USD") -> str:
-    """`$4.12`; four decimals below ten cents, so that a short run does not read as free."""
+    """`$4.12`; more decimals below ten cents, so that a short run does not read as free."""
     sign, amount = SYMBOLS.get(currency, currency + " "), micro / MICRO
-    return f"{sign}{amount:.4f}" if 0 < abs(amount) < 0.1 else f"{sign}{amount:.2f}"
+    digits = 2 if abs(micro) >= 100_000 or not micro else 4 if abs(micro) >= 100 else 6
+    return f"{sign}{amount:.{digits}f}"
 
 
 def size(n_bytes: float) -> str:
     """`512 B`, `1.9 GB` in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(n_bytes) < 1000 or unit == "TB":
-            return f"{n_bytes:.0f} {unit}" if unit == "B" or abs(n_bytes) >= 100 else f"{n_bytes:.1f} {unit}"
+        if abs(n_bytes) < 999.5 or unit == "TB":
+            return f"{n_bytes:.0f} {unit}" if unit == "B" or abs(n_bytes) >= 99.95 else f"{n_bytes:.1f} {unit}"
         n_bytes /= 1000
     raise AssertionError("unreachable")
 
@@ -69,6 +69,6 @@ def number(value: float) -> str:
     """A logged value in at most five significant places: `1.92`, `0.00031`, `12.4k`."""
     if value != value or value in (float("inf"), float("-inf")):
         return str(value)
-    if abs(value) >= 10_000:
-        return f"{value / 1000:.1f}k" if abs(value) < 1e6 else f"{value:.3g}"
+    if abs(value) >= 9999.5:
+        return f"{value / 1000:.1f}k" if abs(value) < 999_950 else f"{value:.3g}"
     return f"{value:.4g}"
