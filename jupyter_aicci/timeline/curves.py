@@ -148,15 +148,15 @@ class Usage:
 
 def value_lane(name: str, drawn: Drawn) -> tuple[SeriesLane, Series]:
     series = drawn.series
-    text = number(float(f"{series.last:.4g}")) if series.count else ""
+    text = number(float(f"{series.last:.4g}"))
     title = THROUGHPUT.get(name, name)
     return _lane(f"value:{name}", title, "", text, (series.lo, series.hi), series), series
 
 
 def _lane(lane_id: str, name: str, unit: str, text: str, bounds: tuple[float, float], series: Series) -> SeriesLane:
     """The lane without its points, which only a view copies."""
-    note = f"{series.dropped:,} values are no number and not drawn" if series.dropped else ""
-    lo, hi = bounds
+    note = f"{series.dropped:,} × not a number, not drawn" if series.dropped else ""
+    lo, hi = bounds if series.count else (0.0, 1.0)
     none = np.empty(0)
     return SeriesLane(id=lane_id, name=name, unit=unit, value=text, lo=lo, hi=hi, t_s=none, v=none, note=note)
 

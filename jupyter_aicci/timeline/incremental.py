@@ -159,7 +159,7 @@ class Accumulator:
             return Delta(body=None, mark=since, lanes_changed=True)
         spans = {bar.id: _signature(bar, end_s, since.column_s) for bar in bars}
         fresh = {bar.id: [span.to_json() for span in bar.spans] for bar in bars if spans[bar.id] != since.spans[bar.id]}
-        series = {lane.id: _tail(lane, curve, since) for lane, curve in curves if curve.since(since.cursor)[0].size}
+        series = {lane.id: _tail(lane, curve, since) for lane, curve in curves if curve.last_seq > since.cursor}
         series |= _cost_tail(money_lane, since.cost_t_s)
         facts = self._facts(run, cost, end_ns)
         tiles_now, summary = tiles(run, facts), run_summary(run, cost_micro=facts.cost_micro, seq=seq)
@@ -196,7 +196,7 @@ class Accumulator:
     def _curves(self, run: Run) -> list[tuple[SeriesLane, Series]]:
         """The series lanes in the order they are drawn, their points not yet in them."""
         drawn = [self._steps.lane(), *(value_lane(*item) for item in self._shown()), *self._usage.lanes(run)]
-        return [pair for pair in drawn if pair and pair[1].count]
+        return [pair for pair in drawn if pair[1].count or pair[1].dropped]
 
     def _shown(self) -> list[tuple[str, Drawn]]:
         """Logged values that get a lane: loss first, the others as they appeared."""
@@ -213,7 +213,7 @@ class Accumulator:
             end_ns=end_ns,
             steps=self._steps.latest,
             steps_per_s=self._steps.per_s(live=not run.ended),
-            logged={name: drawn.series.last for name, drawn in self._values.items() if drawn.series.count},
+            logged={name: drawn.series.last for name, drawn in self._values.items()},
             progress=self._progress,
             cost_micro=cost[-1][1] if cost else 0,
         )
@@ -267,6 +267,8 @@ def _last_t_s(lane: Lane) -> float:
 
 def _tail(lane: SeriesLane, series: Series, since: Mark) -> dict[str, Any]:
     t_s, v = series.since(since.cursor)
+    if not len(t_s):
+        return _points(lane, t_s, v)
     columns = max(1, math.ceil((float(t_s[-1]) - float(t_s[0])) / since.column_s))
     return _points(lane, *thinned(t_s, v, float(t_s[0]), float(t_s[-1]), columns))
 
@@ -277,5 +279,5 @@ def _cost_tail(lane: SeriesLane, since_s: float) -> dict[str, Any]:
 
 
 def _points(lane: SeriesLane, t_s: Floats, v: Floats) -> dict[str, Any]:
-    bounds = {"value": lane.value, "lo": significant(lane.lo), "hi": significant(lane.hi)}
-    return {"t": times_json(t_s), "v": values_json(v), **bounds}
+    bounds = {"lo": significant(lane.lo), "hi": significant(lane.hi)}
+    return {"t": times_json(t_s), "v": values_json(v), "value": lane.value, "note": lane.note, **bounds}

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # the service makes summaries without numpy in its memory
+    import numpy as np
+    import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+Floats: TypeAlias = "npt.NDArray[np.float64]"
 
 
 class Frame(Protocol):
@@ -158,6 +159,8 @@ def view_from_json(data: Mapping[str, Any]) -> View:
 
 
 def _lane(data: Mapping[str, Any]) -> Lane:
+    import numpy as np
+
     if data["kind"] == "phases":
         spans = tuple(Span(t0_s=span["t0"], t1_s=span["t1"], phase=span["phase"]) for span in data["spans"])
         return PhaseLane(id=data["id"], name=data["name"], note=data["note"], spans=spans)

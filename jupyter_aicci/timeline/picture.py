@@ -117,7 +117,15 @@ def _card(height: float, width_in: float, dpi: float) -> _Card:
     axes.set_ylim(height, 0)
     card = _Card(figure=figure, axes=axes, point=width_in * 72 / WIDTH)
     card.round_box(
-        0.8, 0.8, WIDTH - 1.6, height - 1.6, 6, facecolor=THEME.background, edgecolor=THEME.grid, linewidth=card.point
+        0.8,
+        0.8,
+        WIDTH - 1.6,
+        height - 1.6,
+        6,
+        facecolor=THEME.background,
+        edgecolor=THEME.grid,
+        linewidth=card.point,
+        zorder=0.5,
     )
     return card
 

@@ -25,8 +25,9 @@ class Series:
         self.gap_s = gap_s  # a longer silence is a break
         self.count = 0
         self.dropped = 0  # NaN and infinite values, not drawn
-        self.lo, self.hi, self.last = math.inf, -math.inf, math.nan
-        self.last_t_s = -math.inf
+        self.lo, self.hi, self.last_t_s = math.inf, -math.inf, -math.inf
+        self.last = math.nan  # the latest value, drawn or not
+        self.last_seq = 0
         self._t, self._v = np.empty(256), np.empty(256)
         self._seq = np.empty(256, dtype=np.int64)
 
@@ -40,6 +41,7 @@ class Series:
 
     def add(self, t_s: float, value: float, seq: int) -> None:
         """One more point; a value that is no number is counted, not drawn."""
+        self.last, self.last_seq = value, seq
         if not math.isfinite(value):
             self.dropped += 1
             return
@@ -47,7 +49,7 @@ class Series:
         if t_s - self.last_t_s > self.gap_s and self.count:
             self.break_off(t_s, seq)
         self._append(t_s, value, seq)
-        self.lo, self.hi, self.last, self.last_t_s = min(self.lo, value), max(self.hi, value), value, t_s
+        self.lo, self.hi, self.last_t_s = min(self.lo, value), max(self.hi, value), t_s
 
     def break_off(self, t_s: float, seq: int) -> None:
         """The next point is not joined to the last one."""

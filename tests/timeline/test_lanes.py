@@ -1,0 +1,72 @@
+"""lanes: JSON both ways, and the formula that TypeScript repeats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from timeline_builders import a_failed_run, a_long_run, at
+
+from jupyter_aicci.timeline.lanes import lane_range, view_from_json
+from jupyter_aicci.timeline.view import view
+
+TABLE = json.loads(Path(__file__).with_name("lane_range.json").read_text())
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_lane_range_gives_the_table_that_the_typescript_is_tested_with(row: dict[str, Any]) -> None:
+    """Python and TypeScript place a lane by one table."""
+    start, end = lane_range(row["lo"], row["hi"], tuple(row["band"]), row["total"])
+    assert start == pytest.approx(row["start"])
+    assert end == pytest.approx(row["end"])
+
+
+@given(
+    lo=st.floats(-1e6, 1e6),
+    height=st.floats(1e-3, 1e6),
+    top=st.floats(0, 500),
+    band_px=st.floats(5, 50),
+    below_px=st.floats(0, 500),
+)
+def test_lane_range_draws_lo_at_the_bands_bottom_and_hi_at_its_top(
+    lo: float, height: float, top: float, band_px: float, below_px: float
+) -> None:
+    """The lane's own range puts raw values into its band."""
+    hi, bottom, total = lo + height, top + band_px, top + band_px + below_px
+    start, end = lane_range(lo, hi, (top, bottom), total)
+
+    def pixel(value: float) -> float:
+        return total * (end - value) / (end - start)
+
+    assert pixel(hi) == pytest.approx(top, abs=0.01)
+    assert pixel(lo) == pytest.approx(bottom, abs=0.01)
+
+
+@pytest.mark.parametrize("build", [a_long_run, a_failed_run])
+def test_view_json_is_strict_json_and_reads_back_to_the_same_json(build: Any) -> None:
+    """What goes over the wire is enough to draw everything from: breaks are null, never NaN."""
+    run, frames, cost = build()
+    sent = json.dumps(view(run, frames, cost=cost, now_ns=at(763)).to_json(), allow_nan=False)
+    again = view_from_json(json.loads(sent))
+    assert json.dumps(again.to_json(), allow_nan=False) == sent
+
+
+def test_view_json_has_the_keys_of_the_contract() -> None:
+    """Section 7 of processes-and-files."""
+    run, frames, cost = a_failed_run()
+    data = view(run, frames, cost=cost, now_ns=at(50), log_text="bye\n").to_json()
+    assert list(data) == [
+        "run", "cursor", "origin_ns", "end_s", "live", "tiles", "lanes", "legend", "log", "findings", "verdict",
+    ]  # fmt: skip
+    by_id = {lane["id"]: lane for lane in data["lanes"]}
+    assert list(by_id) == ["node-0", "step_time", "value:loss", "cpu", "memory", "cost"]
+    assert {"id", "kind", "name", "note", "spans"} == set(by_id["node-0"])
+    assert {"id", "kind", "name", "note", "unit", "value", "lo", "hi", "t", "v"} == set(by_id["value:loss"])
+    assert by_id["node-0"]["spans"][0] == {"t0": 0.0, "t1": 1.0, "phase": "queued"}
+    assert data["log"] == {"rank": 0, "text": "bye\n"}
+    assert data["end_s"] == 45.4
+    assert data["live"] is False

@@ -1,0 +1,128 @@
+"""summary and tiles: the run in words and numbers."""
+
+from __future__ import annotations
+
+import json
+
+from timeline_builders import RUN_ID, Frames, Journal, a_curve, a_failed_run, a_long_run, at
+
+from jupyter_aicci.model.events import Noted
+from jupyter_aicci.model.states import Step
+from jupyter_aicci.timeline.lanes import View, view_from_json
+from jupyter_aicci.timeline.summary import run_summary, summary_text
+from jupyter_aicci.timeline.tiles import waited_s
+from jupyter_aicci.timeline.view import view
+
+
+def tiles_of(shown: View) -> list[tuple[str, str]]:
+    """(value, label) of each tile."""
+    return [(tile.value, tile.label) for tile in shown.tiles]
+
+
+def test_a_running_run_says_time_steps_values_and_cost_with_its_budget() -> None:
+    """The run card's numbers and the summary agree."""
+    run, frames, cost = a_long_run()
+    shown = view(run, frames, cost=cost, now_ns=at(763))
+    assert tiles_of(shown) == [
+        ("12:43", "elapsed · 38 s waited"),
+        ("1,994", "steps"),
+        ("12.5k", "images/s"),
+        ("1.755", "loss"),
+        ("$3.92", "of $50.00 · $19.44/h"),
+    ]
+    assert summary_text(shown).splitlines() == [
+        "▶ resnet-a (r7f3c0ab) · running · cpux2 × 2, 4 ranks",
+        "13 min in all (node 0): queued 38 s, starting 28 s, training 9 min, waiting for data 2 min, checkpoint 16 s",
+        "1,994 steps, 12.5k images/s, loss 1.755, CPU cores 2.4 / 4, memory 791 MB",
+        "cost: $3.92 of $50.00 at $19.44/h",
+    ]
+
+
+def test_a_failed_run_says_what_failed_and_where() -> None:
+    """The verdict's words stand last, in the same form as on the picture."""
+    run, frames, cost = a_failed_run()
+    lines = summary_text(view(run, frames, cost=cost, now_ns=at(99))).splitlines()
+    assert lines[0] == "✕ vit-huge (r7f3c0ab) · failed · cpux2 × 1, 2 ranks, attempt 2"
+    assert "redone work 5.5 s" in lines[1]
+    assert lines[-3:] == [
+        "cost: free on this machine",
+        "rank 1 failed: ValueError: bad batch",
+        "Cell In[7], line 17: loss = step(batch)",
+    ]
+
+
+def test_a_waiting_run_says_why_it_waits() -> None:
+    """The latest waiting reason is the second line."""
+    journal = Journal()
+    journal.rows.append(Noted(run_id=RUN_ID, time_ns=at(1), topic="waiting", text="behind 2 runs"))
+    shown = view(journal.run(), (), cost=(), now_ns=at(12))
+    assert tiles_of(shown)[0] == ("0:12", "waiting")
+    assert summary_text(shown).splitlines()[:2] == [
+        "◷ digits (r7f3c0ab) · queued · auto × 1, 2 ranks",
+        "behind 2 runs",
+    ]
+
+
+def test_a_starting_run_says_what_goes_on() -> None:
+    """Progress stands where the steps will."""
+    frames = Frames().add(3.0, "progress", source="agent", text="importing torch", ratio=None)
+    shown = view(Journal().placed(1.0).run(), frames, cost=(), now_ns=at(4))
+    assert tiles_of(shown)[1:4] == [("–", "importing torch"), ("–", "steps/s"), ("–", "loss")]
+
+
+def test_steps_per_second_are_the_last_ten_seconds_while_live_and_the_whole_afterwards() -> None:
+    """A run that became slow shows it at once; its final number is the average."""
+    frames = Frames().phase(1.0, "compute")
+    for step in range(31):
+        frames.step(2.0 + step * 0.1, step)  # 10 a second for 3 s
+    for step in range(31, 51):
+        frames.step(5.0 + (step - 30) * 1.0, step)  # then one a second for 20 s
+    journal = Journal(ranks_per_node=1).placed(0.0).runs(0.0)
+    live = view(journal.run(), frames, cost=(), now_ns=at(25))
+    assert tiles_of(live)[2] == ("1", "steps/s")
+    journal.exits(25.0, 0).released(25.0).step(25.0, Step.SUCCEED)
+    ended = view(journal.run(), frames, cost=(), now_ns=at(30))
+    assert tiles_of(ended)[2] == ("2.17", "steps/s")
+
+
+def test_the_first_logged_value_stands_in_where_no_loss_is_logged() -> None:
+    """A value with loss in its name goes first, else what came first."""
+    run = Journal().placed(0.0).runs(0.0).run()
+    assert tiles_of(view(run, Frames().log(1.0, acc=0.5, val_loss=2.0), cost=(), now_ns=at(2)))[3] == ("2", "val_loss")
+    assert tiles_of(view(run, Frames().log(1.0, acc=0.5), cost=(), now_ns=at(2)))[3] == ("0.5", "acc")
+
+
+def test_waiting_between_attempts_counts_as_waiting() -> None:
+    """1 s before the first attempt and 2 s before the second."""
+    journal = Journal(ranks_per_node=1).placed(1.0).exits(5.0, 0, signal=9).released(5.0)
+    journal.step(5.0, Step.LOSE).step(5.0, Step.REQUEUE).placed(7.0)
+    assert waited_s(journal.run(), at(9)) == 3.0
+
+
+def test_the_summary_row_has_the_keys_of_the_contract() -> None:
+    """Section 6: `aicci ps --json` and the keys beside them, as JSON."""
+    run, _, _ = a_failed_run()
+    row = run_summary(run, cost_micro=12, seq=7)
+    assert list(row) == [
+        "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class",
+        "cost_micro", "currency", "per_h_micro", "reason", "icon", "world_size", "attempt", "budget_micro", "seq",
+    ]  # fmt: skip
+    assert row["submitted_at"] == "2026-05-28T20:26:40.000+00:00"
+    assert row["ended_at"] == "2026-05-28T20:27:25.400+00:00"
+    assert (row["exit_class"], row["attempt"], row["world_size"], row["cost_micro"]) == ("user error", 2, 2, 12)
+    assert json.loads(json.dumps(row)) == row
+
+
+def test_the_words_are_the_same_from_a_view_that_came_over_the_wire() -> None:
+    """CLI and notebook get the view as JSON."""
+    run, frames, cost = a_long_run()
+    shown = view(run, frames, cost=cost, now_ns=at(763))
+    assert summary_text(view_from_json(json.loads(json.dumps(shown.to_json())))) == summary_text(shown)
+
+
+def test_an_ended_run_says_its_cost_in_all() -> None:
+    """Without a budget the label says that the bill is final."""
+    journal = Journal(ranks_per_node=1, micro_per_h=3_600_000).placed(0.0).exits(9.0, 0).released(10.0)
+    run = journal.step(10.0, Step.SUCCEED).run()
+    shown = view(run, (), cost=a_curve([(0.0, 0), (10.0, 10_000)]), now_ns=at(50))
+    assert tiles_of(shown)[-1] == ("$0.0100", "in all · $3.60/h")
