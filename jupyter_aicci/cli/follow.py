@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_aicci.cli import DONE, FAILED
 from jupyter_aicci.cli.output import answer, say, write
 from jupyter_aicci.client import Run
+from jupyter_aicci.model.errors import ConflictError
 from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.render.failures import report, root_rank
 from jupyter_aicci.render.runs import state_line
@@ -55,7 +56,10 @@ def _pressed_again(run: Run) -> bool:
 
 def _cancel(run: Run) -> dict[str, Any]:
     say(f"\ncancelling {run.id}: its ranks were asked to end, and are killed after the grace")
-    summary = run.stop(reason="stopped from the terminal")
+    try:
+        summary = run.stop(reason="stopped from the terminal")
+    except ConflictError:  # it ended just now
+        return run.summary()
     return summary if summary["state"] in TERMINAL else run.wait()
 
 

@@ -11,11 +11,14 @@ from jupyter_aicci.model.errors import AicciError
 
 
 class AicciUsageError(UsageError):
-    """A request that was refused: IPython prints it as one `UsageError:` line, without a traceback."""
+    """A request that was refused: shown as one `UsageError:` line, without a traceback."""
 
     def __init__(self, error: AicciError) -> None:
         super().__init__(str(error))
         self.code, self.hint = error.code, error.hint
+
+    def _render_traceback_(self) -> list[str]:
+        return f"UsageError: {self}".splitlines()
 
 
 class RunFailed(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 from jupyter_aicci.client import Client, Program, Run
 from jupyter_aicci.magics.card import Card
 from jupyter_aicci.magics.outcomes import Cancelled, Detached, RunFailed, RunStopped
-from jupyter_aicci.model.errors import AicciError
+from jupyter_aicci.model.errors import AicciError, ConflictError
 from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.render.failures import headline, report, root_rank
@@ -92,7 +92,10 @@ class Watch:
 
     def _cancel(self) -> dict[str, Any]:
         """Stop the run and wait for its end; one more press of Stop leaves it to the service."""
-        summary = self.run.stop(reason="stopped from the notebook")
+        try:
+            summary = self.run.stop(reason="stopped from the notebook")
+        except ConflictError:  # it ended just now
+            return self.run.summary()
         print(f"cancelling {self.run.id}: its ranks were asked to end, and are killed after the grace")
         try:
             return summary if summary["state"] in TERMINAL else self._wait(None)

@@ -17,7 +17,7 @@ def dry_run_text(answer: dict[str, Any]) -> str:
     nodes = (answer["placement"] or {}).get("nodes", [])
     placed = [f"  node {node['index']}: {node['host']} ({node['address']})" for node in nodes]
     ranks = f"{answer['world_size']} rank" + ("s" if answer["world_size"] != 1 else "")
-    environment = answer["environment"] or {}
+    environment = answer.get("environment") or {}
     return "\n".join(
         [
             f"{answer['shape']} × {answer['nodes']}, {ranks} · starts {answer['starts']}"
