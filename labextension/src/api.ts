@@ -1,0 +1,87 @@
+/**
+ * The only place that sends requests: the server extension under `<base_url>aicci/`, by Jupyter's own settings.
+ *
+ * Rule: every request takes an AbortSignal, except `stop`, which is to arrive even when the card goes.
+ * `ServerConnection.makeRequest` adds token and XSRF header; the socket carries the token as Jupyter's own do.
+ */
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+import type { IBundle, IErrorBody, IFigure, ILogPart, ISummary, IView, Message, Palette } from './protocol';
+import { ApiError, type IRunApi } from './runs/model';
+
+/** Bytes of a log that are fetched at once. */
+const LOG_BYTES = 65_536;
+
+export class Api implements IRunApi {
+  constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  summary(id: string, signal: AbortSignal): Promise<ISummary> {
+    return this._get(`runs/${encodeURIComponent(id)}`, {}, signal);
+  }
+
+  view(id: string, signal: AbortSignal): Promise<IView> {
+    return this._get(`runs/${encodeURIComponent(id)}/view`, {}, signal);
+  }
+
+  figure(id: string, widthPx: number, palette: Palette, signal: AbortSignal): Promise<IFigure> {
+    return this._get(`runs/${encodeURIComponent(id)}/figure`, { width_px: String(widthPx), theme: palette }, signal);
+  }
+
+  bundle(id: string, signal: AbortSignal): Promise<IBundle> {
+    return this._get(`runs/${encodeURIComponent(id)}/bundle`, {}, signal);
+  }
+
+  /** A part of a rank's log; a negative offset counts from its end. */
+  logs(id: string, rank: number, offset: number, signal: AbortSignal): Promise<ILogPart> {
+    const query = { rank: String(rank), offset: String(offset), limit: String(LOG_BYTES) };
+    return this._get(`runs/${encodeURIComponent(id)}/logs`, query, signal);
+  }
+
+  stop(id: string): Promise<ISummary> {
+    return this._request(this._url(`runs/${encodeURIComponent(id)}/stop`), { method: 'POST', body: '{}' });
+  }
+
+  /** Where BokehJS of exactly this version lies. */
+  bokehUrl(version: string): string {
+    return URLExt.join(this._settings.baseUrl, 'aicci', 'bokeh', encodeURIComponent(version), 'bokeh.min.js');
+  }
+
+  stream(id: string, cursor: number | null, onMessage: (message: Message) => void, signal: AbortSignal): Promise<void> {
+    const query: Record<string, string> = cursor === null ? {} : { cursor: String(cursor) };
+    if (this._settings.appendToken && this._settings.token) {
+      query.token = this._settings.token;
+    }
+    const path = URLExt.join(this._settings.wsUrl, 'aicci', 'api', 'runs', encodeURIComponent(id), 'stream');
+    const socket = new this._settings.WebSocket(path + URLExt.objectToQueryString(query));
+    return new Promise(resolve => {
+      const close = (): void => socket.close();
+      socket.onmessage = (event: MessageEvent<string>) => onMessage(JSON.parse(event.data) as Message);
+      socket.onclose = () => {
+        signal.removeEventListener('abort', close);
+        resolve();
+      };
+      signal.addEventListener('abort', close);
+      if (signal.aborted) {
+        close();
+      }
+    });
+  }
+
+  private _url(path: string): string {
+    return URLExt.join(this._settings.baseUrl, 'aicci', 'api', path);
+  }
+
+  private _get<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T> {
+    return this._request(this._url(path) + URLExt.objectToQueryString(query), { signal });
+  }
+
+  private async _request<T>(url: string, init: RequestInit): Promise<T> {
+    const response = await ServerConnection.makeRequest(url, init, this._settings);
+    if (!response.ok) {
+      const body = (await response.json().catch(() => ({}))) as Partial<IErrorBody>;
+      throw new ApiError(response.status, body.code ?? '', body.message ?? response.statusText, body.hint ?? '');
+    }
+    return (await response.json()) as T;
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The run card: `renderCard(host, model, options)` draws a run into any element and keeps it current until it is disposed.
+ *
+ * Framework-free: no widget, no kernel, no application. In a notebook's output, a tab or another page it is the same card.
+ * Rule: what a lost connection or a run that is not known here leaves is the saved picture, with a word on why.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { DisposableSet, type IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+
+import { Chart } from '../chart/chart';
+import type { IView } from '../protocol';
+import type { RunModel, RunState } from '../runs/model';
+import { el, setText } from './dom';
+import { Header } from './header';
+import { Legend } from './legend';
+import { LogTail } from './log';
+import { Saved, type ISaved } from './saved';
+import { viewTable } from './table';
+import { plainLines } from './terminal';
+import { Tiles } from './tiles';
+import { Verdict } from './verdict';
+import { chartWords } from './words';
+
+export interface ICardOptions {
+  readonly trans: TranslationBundle;
+  /** Where BokehJS of a version lies. */
+  readonly bokehUrl: (version: string) => string;
+  /** Show the run larger; null where there is no larger place. */
+  readonly open: (() => void) | null;
+  /** What the notebook keeps of the run. */
+  readonly saved: ISaved;
+}
+
+const TAIL_BYTES = -8_192;
+/** Between two announcements to screen readers. */
+const ANNOUNCE_MS = 10_000;
+
+/** Draw the run into `host`; dispose what comes back and nothing of it is left. */
+export function renderCard(host: HTMLElement, model: RunModel, options: ICardOptions): IDisposable {
+  return new Card(host, model, options);
+}
+
+class Card implements IDisposable {
+  constructor(
+    private readonly _host: HTMLElement,
+    private readonly _model: RunModel,
+    private readonly _options: ICardOptions
+  ) {
+    const { trans } = _options;
+    this._header = new Header(
+      _model.id,
+      { stop: () => _model.stop(), open: _options.open, savePicture: () => void this._savePicture() },
+      trans
+    );
+    this._legend = new Legend(trans);
+    this._log = new LogTail(_model, trans);
+    this._verdict = new Verdict(
+      rank => this._log.open(rank),
+      rank => this._lastLines(rank),
+      trans
+    );
+    this._chart = new Chart(this._plot, {
+      figure: (width, palette, signal) => _model.api.figure(_model.id, width, palette, signal),
+      bokehUrl: _options.bokehUrl
+    });
+    this._toggle = this._tableToggle();
+    this._plot.setAttribute('role', 'img');
+    this._live.setAttribute('aria-live', 'polite');
+    this._table.hidden = true;
+    const legendRow = el('div', 'legend-line', this._legend.node, this._toggle);
+    this._body = el('div', 'body', this._tiles.node, legendRow, this._plot, this._table);
+    this._body.append(this._verdict.node, this._log.node);
+    this._saved = new Saved(_options.saved, trans);
+    this._node = el('section', 'card', this._header.node, this._saved.node, this._body, this._live);
+    this._node.setAttribute('aria-label', trans.__('Run %1', _model.id));
+    _host.replaceChildren(this._node);
+    this._connect();
+  }
+
+  get isDisposed(): boolean {
+    return this._parts.isDisposed;
+  }
+
+  dispose(): void {
+    if (!this.isDisposed) {
+      this._parts.dispose();
+      Signal.clearData(this);
+      this._host.replaceChildren();
+    }
+  }
+
+  private _connect(): void {
+    this._parts.add(this._chart);
+    this._parts.add(this._log);
+    this._chart.legendChanged.connect((_, rows) => this._legend.update(rows), this);
+    this._chart.failed.connect((_, error) => this._showTable(error.message), this);
+    this._model.changed.connect((_, state) => this._show(state), this);
+    this._show(this._model.state);
+  }
+
+  private _show(state: RunState): void {
+    const { trans } = this._options;
+    this._node.dataset.connection = state.kind;
+    const hasView = 'view' in state;
+    this._body.hidden = !hasView;
+    this._saved.update(state);
+    this._header.say(state.kind === 'interrupted' ? trans.__('connection lost, trying again…') : '');
+    if (hasView) {
+      this._showView(state.view);
+    }
+  }
+
+  private _showView(view: IView): void {
+    this._header.update(view.run);
+    this._tiles.update(view.tiles);
+    this._verdict.update(view);
+    this._log.update(view);
+    this._chart.update(view);
+    this._plot.setAttribute('aria-label', chartWords(view, this._options.trans));
+    this._view = view;
+    if (!this._table.hidden) {
+      this._drawTable();
+    }
+    this._announce(view);
+  }
+
+  /** A line for screen readers, at most every ten seconds; the state's change at once. */
+  private _announce(view: IView): void {
+    const now = performance.now();
+    if (now - this._announcedMs > ANNOUNCE_MS || this._announcedState !== view.run.state) {
+      this._announcedMs = now;
+      this._announcedState = view.run.state;
+      const numbers = view.tiles.map(tile => `${tile.value} ${tile.label}`);
+      setText(this._live, [view.run.name || view.run.id, view.run.state, ...numbers].join(', '));
+    }
+  }
+
+  private _tableToggle(): HTMLButtonElement {
+    const toggle = el('button', 'link', this._options.trans.__('Show as table'));
+    toggle.type = 'button';
+    toggle.setAttribute('aria-pressed', 'false');
+    toggle.addEventListener('click', () => this._showTable('', this._table.hidden));
+    return toggle;
+  }
+
+  /** The table in the chart's place, or back; with a word on why the chart cannot be drawn. */
+  private _showTable(why: string, on = true): void {
+    const { trans } = this._options;
+    this._table.hidden = !on;
+    this._plot.hidden = on;
+    this._toggle.setAttribute('aria-pressed', String(on));
+    setText(this._toggle, on ? trans.__('Show as chart') : trans.__('Show as table'));
+    this._tableNote = why && trans.__('The chart cannot be drawn: %1', why);
+    this._drawTable();
+  }
+
+  private _drawTable(): void {
+    const note = this._tableNote ? [el('p', 'detail', this._tableNote)] : [];
+    const table = this._view ? [viewTable(this._view, this._options.trans)] : [];
+    this._table.replaceChildren(...note, ...table);
+  }
+
+  private async _lastLines(rank: number): Promise<string> {
+    try {
+      return plainLines((await this._model.api.logs(this._model.id, rank, TAIL_BYTES, this._model.signal)).text);
+    } catch {
+      return ''; // the log is still one click away
+    }
+  }
+
+  private async _savePicture(): Promise<void> {
+    try {
+      const bundle = await this._model.api.bundle(this._model.id, this._model.signal);
+      const link = el('a', '');
+      link.href = `data:image/png;base64,${bundle['image/png']}`;
+      link.download = `${this._view?.run.name || this._model.id}.png`;
+      link.click();
+    } catch (error) {
+      this._header.say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private _view: IView | null = null;
+  private _tableNote = '';
+  private _announcedMs = -Infinity;
+  private _announcedState = '';
+  private readonly _parts = new DisposableSet();
+  private readonly _tiles = new Tiles();
+  private readonly _plot = el('div', 'plot');
+  private readonly _table = el('div', 'table-place');
+  private readonly _live = el('p', 'live');
+  private readonly _header: Header;
+  private readonly _legend: Legend;
+  private readonly _log: LogTail;
+  private readonly _verdict: Verdict;
+  private readonly _chart: Chart;
+  private readonly _toggle: HTMLButtonElement;
+  private readonly _body: HTMLElement;
+  private readonly _saved: Saved;
+  private readonly _node: HTMLElement;
+}

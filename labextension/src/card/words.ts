@@ -1,0 +1,56 @@
+/**
+ * Words of the server that the page translates: states and phases. An unknown word, such as a span that a program named, stays.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IView } from '../protocol';
+
+export function stateWord(state: string, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    submitted: trans.__('submitted'),
+    queued: trans.__('queued'),
+    starting: trans.__('starting'),
+    running: trans.__('running'),
+    preempted: trans.__('preempted'),
+    lost: trans.__('lost'),
+    succeeded: trans.__('succeeded'),
+    failed: trans.__('failed'),
+    stopped: trans.__('stopped')
+  };
+  return words[state] ?? state;
+}
+
+export function phaseWord(phase: string, label: string, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    queued: trans.__('queued'),
+    staging: trans.__('staging data'),
+    starting: trans.__('starting'),
+    compile: trans.__('compiling'),
+    compute: trans.__('training'),
+    data_wait: trans.__('waiting for data'),
+    checkpoint: trans.__('checkpoint'),
+    eval: trans.__('evaluating'),
+    redone: trans.__('redone work'),
+    ending: trans.__('ending'),
+    lost: trans.__('attempt lost'),
+    failed: trans.__('failed')
+  };
+  return words[phase] ?? label;
+}
+
+/** The chart in one breath, for who does not see it: state, the numbers on top, the latest value of each curve. */
+export function chartWords(view: IView, trans: TranslationBundle): string {
+  const { run } = view;
+  const tiles = view.tiles.map(tile => `${tile.label}: ${tile.value}`);
+  const curves = view.lanes.filter(lane => lane.kind === 'series').map(lane => `${lane.name} ${lane.value}`);
+  const head = trans.__('Timeline of run %1, %2', run.name || run.id, stateWord(run.state, trans));
+  return [head, ...tiles, ...curves].join('; ');
+}
+
+/** `0:07`, `12:43`, `1:20:04`. */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}

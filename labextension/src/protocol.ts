@@ -1,0 +1,174 @@
+/**
+ * The wire: what the server extension sends, word for word (docs/explanation/processes-and-files.md, sections 6 to 9).
+ *
+ * Types only, nothing runs here. tests/extension/test_protocol.py compares the names with what the Python side writes.
+ */
+
+/** One row of the run list; also the head of a view. */
+export interface ISummary {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly shape: string;
+  readonly nodes: number;
+  readonly queue: string;
+  readonly submitted_at: string | null;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly exit_class: string | null;
+  readonly cost_micro: number;
+  readonly currency: string;
+  readonly per_h_micro: number;
+  readonly reason: string;
+  readonly icon: string;
+  readonly world_size: number;
+  readonly attempt: number;
+  readonly budget_micro: number;
+  readonly seq: number;
+}
+
+export interface ITile {
+  readonly value: string;
+  readonly label: string;
+}
+
+/** Seconds since the run was submitted. */
+export interface ISpan {
+  readonly t0: number;
+  readonly t1: number;
+  readonly phase: string;
+}
+
+export interface IPhaseLane {
+  readonly id: string;
+  readonly kind: 'phases';
+  readonly name: string;
+  readonly note: string;
+  readonly spans: readonly ISpan[];
+}
+
+/** `v` has the length of `t`; null is a break in the line. */
+export interface ISeriesLane {
+  readonly id: string;
+  readonly kind: 'series';
+  readonly name: string;
+  readonly note: string;
+  readonly unit: string;
+  readonly value: string;
+  readonly lo: number;
+  readonly hi: number;
+  readonly t: readonly number[];
+  readonly v: readonly (number | null)[];
+}
+
+export type Lane = IPhaseLane | ISeriesLane;
+
+export interface ILog {
+  readonly rank: number;
+  readonly text: string;
+}
+
+/** What failed, in words; the rest of the record is for other readers. */
+export interface IVerdict {
+  readonly text?: string;
+  readonly where?: string;
+  readonly hint?: string;
+  readonly rank?: number | null;
+}
+
+export interface IView {
+  readonly run: ISummary;
+  readonly cursor: number;
+  readonly origin_ns: number;
+  readonly end_s: number;
+  readonly live: boolean;
+  readonly tiles: readonly ITile[];
+  readonly lanes: readonly Lane[];
+  readonly legend: readonly string[];
+  readonly log: ILog;
+  readonly findings: readonly unknown[];
+  readonly verdict: IVerdict | null;
+}
+
+/** Points to append to a lane, and its latest value and bounds. */
+export interface ISeriesDelta {
+  readonly t: readonly number[];
+  readonly v: readonly (number | null)[];
+  readonly value: string;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** Only what changed is there. */
+export interface IDelta {
+  readonly type: 'delta';
+  readonly cursor: number;
+  readonly end_s?: number;
+  readonly run?: ISummary;
+  readonly tiles?: readonly ITile[];
+  readonly spans?: Readonly<Record<string, readonly ISpan[]>>;
+  readonly series?: Readonly<Record<string, ISeriesDelta>>;
+  readonly log?: Readonly<Record<string, string>>;
+  readonly verdict?: IVerdict | null;
+}
+
+export interface IViewMessage {
+  readonly type: 'view';
+  readonly view: IView;
+}
+
+export type Message = IViewMessage | IDelta;
+
+/** What colours a phase; `hatch` is a letter of Bokeh's, or empty. */
+export interface ILegendRow {
+  readonly phase: string;
+  readonly label: string;
+  readonly colour: string;
+  readonly hatch: string;
+}
+
+export type Palette = 'light' | 'dark' | 'contrast';
+
+/** A Bokeh document as `bokeh.embed.json_item` writes it. */
+export interface IBokehItem {
+  readonly target_id: string | null;
+  readonly root_id: string;
+  readonly doc: { readonly version: string };
+}
+
+/** Answer of `api/runs/REF/figure`. */
+export interface IFigure {
+  readonly item: IBokehItem;
+  readonly view: IView;
+  readonly legend: readonly ILegendRow[];
+}
+
+/** Answer of `api/runs/REF/logs`. */
+export interface ILogPart {
+  readonly rank: number;
+  readonly text: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly ended: boolean;
+}
+
+/** The JSON of the cell's output. */
+export interface IRunOutput {
+  readonly id: string;
+  readonly summary: Partial<ISummary>;
+  readonly version: number;
+}
+
+/** Answer of `api/runs/REF/bundle`: the MIME bundle that the notebook keeps. */
+export interface IBundle {
+  readonly 'application/vnd.aicci.run+json': IRunOutput;
+  readonly 'image/png': string;
+  readonly 'text/plain': string;
+}
+
+/** Body of every error answer. */
+export interface IErrorBody {
+  readonly message: string;
+  readonly code: string;
+  readonly hint: string;
+}
