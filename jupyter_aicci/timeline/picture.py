@@ -23,6 +23,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from matplotlib.textpath import TextToPath
+from PIL import Image
 
 from jupyter_aicci.model.states import State
 from jupyter_aicci.model.text import clock
@@ -31,6 +32,8 @@ from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
 from jupyter_aicci.timeline.places import BAR_PX, Place, layout
 from jupyter_aicci.timeline.summary import verdict_lines
 
+MOST_BYTES = 120_000
+COLOURS = 128  # a palette is a third of the bytes, and no eye tells the difference
 WIDTH = 960.0
 LEFT, RIGHT = 170.0, 940.0  # the frame's edges
 HEADER_PX, TILES_PX, LEGEND_PX, AXIS_PX, LINE_PX = 40.0, 54.0, 28.0, 20.0, 20.0
@@ -48,7 +51,19 @@ STATE_COLOURS = {
 
 
 def picture(view: View, *, dpi: float = 150, width_in: float = 8.4) -> bytes:
-    """The card as PNG bytes, `dpi * width_in` pixels wide."""
+    """The card as PNG bytes, `dpi * width_in` pixels wide.
+
+    Many noisy curves do not compress: such a card is drawn again with fewer pixels until it is under `MOST_BYTES`, so
+    that a notebook stays small.
+    """
+    data = _drawn(view, dpi, width_in)
+    while len(data) > MOST_BYTES:
+        dpi *= 0.8
+        data = _drawn(view, dpi, width_in)
+    return data
+
+
+def _drawn(view: View, dpi: float, width_in: float) -> bytes:
     places, lanes_px = layout(view.lanes)
     failure = verdict_lines(view.verdict) if view.verdict else []
     frame_top = HEADER_PX + TILES_PX + LEGEND_PX + AXIS_PX
@@ -103,14 +118,17 @@ class _Card:
         self.axes.plot([x0, x1], [y0, y1], color=THEME.grid, linewidth=self.point, zorder=0.9)
 
     def png(self) -> bytes:
+        canvas: Any = FigureCanvasAgg(self.figure)
+        canvas.draw()
+        drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        few = drawn.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         out = io.BytesIO()
-        self.figure.savefig(out, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+        few.save(out, "PNG", optimize=True)
         return out.getvalue()
 
 
 def _card(height: float, width_in: float, dpi: float) -> _Card:
-    figure = Figure(figsize=(width_in, width_in * height / WIDTH), dpi=dpi, facecolor="none")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(width_in, width_in * height / WIDTH), dpi=dpi, facecolor=THEME.background)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
     axes.set_xlim(0, WIDTH)

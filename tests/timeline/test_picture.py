@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import random
+from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
@@ -87,7 +88,7 @@ def test_time_ticks_are_round_few_and_within_the_run(end_s: float) -> None:
     assert 2 <= len(found) <= 9
     assert found[0] == 0
     assert found[-1] <= end_s
-    assert len({round(b - a, 6) for a, b in zip(found, found[1:], strict=False)}) <= 1
+    assert len({round(b - a, 6) for a, b in pairwise(found)}) <= 1
 
 
 def test_text_that_does_not_fit_ends_in_an_ellipsis() -> None:
