@@ -82,8 +82,7 @@ def _scarcest(cluster: Cluster, shape: Shape, nodes: int) -> tuple[str, str]:
         return _count(shape.cpus * nodes, "CPU"), f"{cpus}"
     if shape.memory_bytes * nodes > memory:
         return f"{size(shape.memory_bytes * nodes)} of memory", size(memory)
-    room = cluster.room(shape)
-    return f"{_count(shape.cpus, 'CPU')} each", f"room for {room} on its hosts"
+    return f"{_count(shape.cpus, 'CPU')} each, on one host", f"room for {cluster.room(shape)}"
 
 
 def _count(number: int, what: str) -> str:
@@ -128,11 +127,11 @@ def no_room(cluster: Cluster, run: Waiting, fitting: tuple[Choice, ...]) -> Wait
     """The run is first in line, and too little is free."""
     shape, nodes = fitting[0].shape, run.sizes[-1]
     asks, free = _scarcest(cluster, shape, nodes)
-    gang = f"{nodes} {shape.name} node{'s' if nodes > 1 else ''}"
+    gang = f"{nodes} {shape.name} nodes need" if nodes > 1 else f"1 {shape.name} node needs"
     if free.startswith("room"):
-        text = f"first in line: {gang} need {asks}; enough is free in all, but it has {free}"
+        text = f"first in line: {gang} {asks}; enough is free in all, but not together"
         return Wait(run_id=run.run_id, why_class=WhyClass.FRAGMENTATION, text=text)
-    text = f"first in line: {gang} need{'' if nodes > 1 else 's'} {asks}, {free} free; the rest is held by running runs"
+    text = f"first in line: {gang} {asks}, {free} free; the rest is held by running runs"
     return Wait(run_id=run.run_id, why_class=WhyClass.BEHIND, text=text)
 
 
