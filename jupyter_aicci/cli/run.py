@@ -19,7 +19,7 @@ from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.options import BY_FIELD, parse_values
 from jupyter_aicci.model.spec import RunSpec, parse_spec
 from jupyter_aicci.render.forecasts import dry_run_text
-from jupyter_aicci.render.runs import launch_line
+from jupyter_aicci.render.runs import first_line
 from jupyter_aicci.source.program import check_script
 
 
@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
         return DONE
     handle = client.submit(spec, program)
     summary = handle.summary()
-    say(launch_line(summary))
+    say(first_line(summary))
     for note in handle.notes:
         say(f"note: {note}")
     if caller["detach"]:

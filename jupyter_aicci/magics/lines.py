@@ -60,7 +60,7 @@ def _cost(shell: Any, client: Client, given: argparse.Namespace) -> None:
 def _attach(shell: Any, client: Client, given: argparse.Namespace) -> None:
     from jupyter_aicci.magics.watch import Watch
 
-    Watch.attach(shell, client, given.RUN).until_ended()
+    Watch(shell, client, client.run(given.RUN)).until_ended()
 
 
 def _describe(shell: Any, client: Client, given: argparse.Namespace) -> None:

@@ -50,6 +50,7 @@ def train(shell: Any, line: str, body: str) -> None:
     if caller["out"]:
         shell.user_ns[caller["out"]] = watch.run
     if caller["detach"]:
+        watch.show()
         print(watch.how_to_come_back())
     else:
         watch.until_ended(missing=checked.missing)

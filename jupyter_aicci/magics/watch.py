@@ -9,6 +9,7 @@ Rule: the wait blocks in a socket read, which Stop interrupts at once; nothing h
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import Any
 
 from jupyter_aicci.client import Client, Program, Run
@@ -18,7 +19,7 @@ from jupyter_aicci.model.errors import AicciError, ConflictError
 from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.render.failures import headline, report, root_rank
-from jupyter_aicci.render.runs import launch_line, state_line
+from jupyter_aicci.render.runs import first_line
 
 POLL_S = 10.0  # one long poll; news comes earlier
 SECOND_PRESS_S = 3.0
@@ -28,41 +29,43 @@ LOG_END_BYTES = 16_384
 class Watch:
     """One cell that shows one run."""
 
-    def __init__(self, shell: Any, client: Client, run: Run, card: Card, *, on_stop: str) -> None:
-        self._shell, self._client, self.run, self._card, self._on_stop = shell, client, run, card, on_stop
+    def __init__(self, shell: Any, client: Client, run: Run, *, on_stop: str = "detach") -> None:
+        self.run = run
+        self._shell, self._client, self._on_stop = shell, client, on_stop
         self._seq = 0
 
     @classmethod
     def submit(cls, shell: Any, client: Client, spec: RunSpec, program: Program, *, on_stop: str) -> Watch:
-        """Submit and show; Stop during the few milliseconds between leaves no run without a word about it."""
+        """Submit the run; Stop within these few milliseconds leaves none without a word about it."""
         try:
             run = client.submit(spec, program)
-            summary = run.summary()
-            card = Card(summary, launch_line(summary))
         except KeyboardInterrupt:
             print("stopped while submitting; %aicci ps shows whether the run was accepted")
             raise Detached("stopped while submitting") from None
-        for note in run.notes:
-            print("note:", note)
-        return cls(shell, client, run, card, on_stop=on_stop)
+        return cls(shell, client, run, on_stop=on_stop)
 
-    @classmethod
-    def attach(cls, shell: Any, client: Client, ref: str) -> Watch:
-        """Show a run again, from any kernel."""
-        run = client.run(ref)
-        summary = run.summary()
-        return cls(shell, client, run, Card(summary, state_line(summary)), on_stop="detach")
+    @cached_property
+    def _card(self) -> Card:
+        summary = self.run.summary()
+        return Card(summary, first_line(summary))
+
+    def show(self) -> None:
+        """Put the card on the screen, and what the snapshot left out under it."""
+        self._card.refresh(self.run.summary())
+        for note in self.run.notes:
+            print("note:", note)
 
     def until_ended(self, *, missing: tuple[str, ...] = ()) -> None:
-        """Wait, then show and bind what the run left. Raises `RunFailed`, `RunStopped`, `Detached` or `Cancelled`."""
+        """Show, wait, then bind what the run left. Raises `RunFailed`, `RunStopped`, `Detached` or `Cancelled`."""
         cancelled = False
         try:
+            self.show()
             summary = self._wait(None)
         except KeyboardInterrupt:
-            if self._on_stop != "cancel":
-                self._second_press()
-            cancelled = True
-            summary = self._cancel()
+            if self._on_stop == "cancel":
+                cancelled, summary = True, self._cancel()
+            else:
+                cancelled, summary = self._second_press()
         self._finish(summary, missing, cancelled=cancelled)
 
     def how_to_come_back(self) -> str:
@@ -81,13 +84,18 @@ class Watch:
                 return summary
             self._card.refresh(summary)
 
-    def _second_press(self) -> None:
-        """Returns when Stop is pressed again in time; raises `Detached` when it is not."""
+    def _second_press(self) -> tuple[bool, dict[str, Any]]:
+        """(cancelled, summary at the end) when Stop is pressed again in time or the run ends meanwhile.
+
+        Raises `Detached` otherwise.
+        """
         print(f"{self.how_to_come_back()}\nPress Stop again within {SECOND_PRESS_S:.0f} s to cancel the run instead.")
         try:
-            self._wait(SECOND_PRESS_S)
+            summary = self._wait(SECOND_PRESS_S)
         except KeyboardInterrupt:
-            return
+            return True, self._cancel()
+        if summary["state"] in TERMINAL:
+            return False, summary
         raise Detached(self.how_to_come_back())
 
     def _cancel(self) -> dict[str, Any]:

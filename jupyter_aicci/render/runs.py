@@ -30,14 +30,17 @@ def state_line(run: dict[str, Any]) -> str:
     return " · ".join(parts) + reason
 
 
-def launch_line(run: dict[str, Any]) -> str:
-    """`queued · cpux2 ×2 · starts now · est. $12.40/h, budget $50 · r0f3c2ab`: what the cell shows at once."""
+def first_line(run: dict[str, Any]) -> str:
+    """`queued · cpux2 ×2 · starts now · est. $12.40/h, budget $50 · r0f3c2ab`: what the cell shows at once.
+
+    A run that is past its start is told as `state_line` does.
+    """
+    if run["state"] not in ("submitted", "queued", "starting"):
+        return state_line(run)
     price = f"est. {money(run['per_h_micro'], run['currency'])}/h" if run["per_h_micro"] else "free on this machine"
     budget = f", budget {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
-    waits = run["state"] in ("submitted", "queued") and run["reason"]
-    return " · ".join(
-        [run["state"], shape_text(run), run["reason"] if waits else "starts now", price + budget, title(run)]
-    )
+    when = run["reason"] if run["state"] == "queued" and run["reason"] else "starts now"
+    return " · ".join([run["state"], shape_text(run), when, price + budget, title(run)])
 
 
 def meaning_of_exit(code: int, killed_by: int) -> str:

@@ -1,0 +1,102 @@
+"""The words about runs say who, why and what next, in one place for all faces."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyter_aicci.render.failures import headline, report, root_rank
+from jupyter_aicci.render.lists import costs_table, ledger_table, runs_table, shapes_table, totals
+from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, state_line
+
+NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
+
+
+def a_run(**changes: Any) -> dict[str, Any]:
+    """A summary as the service answers it."""
+    return {
+        "id": "r0f3c2ab", "name": "", "state": "running", "shape": "cpux2", "nodes": 2, "queue": "default",
+        "submitted_at": "2026-11-24T12:00:00.000+00:00", "started_at": "2026-11-24T12:00:02.000+00:00",
+        "ended_at": None, "exit_class": None, "cost_micro": 4_120_000, "currency": "USD", "per_h_micro": 19_440_000,
+        "reason": "", "icon": "▶", "world_size": 2, "attempt": 1, "budget_micro": 50_000_000, "seq": 7,
+    } | changes  # fmt: skip
+
+
+def test_first_line_says_when_and_what_it_costs() -> None:
+    """What the cell shows at once."""
+    run = a_run(state="queued", reason="behind 1 run")
+    assert first_line(run) == "queued · cpux2 ×2 · behind 1 run · est. $19.44/h, budget $50.00 · r0f3c2ab"
+    free = a_run(state="starting", per_h_micro=0, budget_micro=0, nodes=1, name="digits")
+    assert first_line(free) == "starting · cpux2 · starts now · free on this machine · digits (r0f3c2ab)"
+
+
+def test_state_line_tells_attempt_and_reason() -> None:
+    """A restart is visible."""
+    line = state_line(a_run(state="lost", icon="↻", attempt=2, reason="rank 1 was killed", budget_micro=0))
+    assert line == "↻ r0f3c2ab lost (attempt 2) · cpux2 ×2 · $19.44/h · rank 1 was killed"
+
+
+def test_runs_table_shows_time_cost_and_why() -> None:
+    """Running time from the start of its nodes, waiting time before; the first line of the reason."""
+    waiting = a_run(state="queued", started_at=None, reason="waits\nlong story", cost_micro=0, per_h_micro=0)
+    rows = runs_table([a_run(), waiting], now=NOW).rows
+    assert rows[0][6:] == ("8.0 s", "$4.12", "")
+    assert rows[1][6:] == ("waits 10 s", "free", "waits")
+
+
+def test_totals_are_kept_by_currency() -> None:
+    """Money of two currencies is not one sum."""
+    runs = [a_run(), a_run(), a_run(currency="EUR", cost_micro=5)]
+    assert totals(runs) == {"USD": 8_240_000, "EUR": 5}
+    assert [row[0] for row in costs_table(runs, now=NOW).rows][-2:] == ["total", "total"]
+
+
+def test_ledger_table_lists_held_nodes_and_their_sum() -> None:
+    """One line per node and attempt, then the total."""
+    entry = {"attempt": 1, "node": 0, "shape": "cpux2", "from_ns": 0, "to_ns": 90_000_000_000, "amount_micro": 250_000,
+             "open": True}  # fmt: skip
+    table = ledger_table({"currency": "USD", "total_micro": 250_000, "entries": [entry]})
+    assert table.rows == (("1", "0", "cpux2", "90 s so far", "$0.25"), ("", "", "total", "", "$0.25"))
+    assert "cost nothing" in ledger_table({"currency": "USD", "total_micro": 0, "entries": []}).to_text()
+
+
+def test_shapes_table_tells_free_places() -> None:
+    """free/total and the price."""
+    shape = {"name": "cpux2", "accelerator": "", "accelerators": 0, "cpus": 2, "memory_bytes": 0, "free": 0, "total": 1,
+             "price": {"micro_per_h": 310_000, "currency": "USD"}}  # fmt: skip
+    assert shapes_table([shape]).rows == (("cpux2", "–", "2", "–", "0/1", "$0.31"),)
+
+
+def test_exit_codes_and_signals_are_explained() -> None:
+    """137 is a kill; what is unknown keeps its number."""
+    assert "SIGKILL" in meaning_of_exit(137, 0)
+    assert "SIGSEGV" in meaning_of_exit(0, 11)
+    assert meaning_of_exit(3, 0) == "exit code 3"
+    assert "signal 63" in meaning_of_exit(0, 63)
+
+
+def test_last_lines_are_what_was_left_to_see() -> None:
+    """A progress bar that was written over a thousand times is one line."""
+    text = "a\n" * 50 + "".join(f"\r{i:3}%" for i in range(101)) + "\nend\n"
+    assert last_lines(text, 3) == "a\n100%\nend"
+
+
+def test_failure_report_names_the_first_rank_and_its_last_lines() -> None:
+    """Never the ranks that failed because of it."""
+    error = {"type": "NameError", "message": "name 'cfg' is not defined"}
+    attempts = [{"exits": [{"rank": 1, "error": error}]}]
+    verdict = {
+        "rank": 1,
+        "text": "rank 1: NameError: name 'cfg' is not defined",
+        "where": "Cell In[7], line 3",
+        "hint": "",
+    }
+    run = a_run(state="failed", exit_class="user error", verdict=verdict, attempts=attempts)
+    assert root_rank(run) == 1
+    assert headline(run) == "r0f3c2ab failed: user error: rank 1: NameError: name 'cfg' is not defined"
+    text = report(run, "line\n" * 100 + "the end\n", missing=("cfg", "other"))
+    assert "Cell In[7], line 3" in text
+    assert "add --push cfg" in text
+    assert "other" not in text
+    assert text.count("line\n") <= 31
+    assert "last lines of rank 1" in text
