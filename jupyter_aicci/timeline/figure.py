@@ -8,10 +8,12 @@ The names below are the wire to the TypeScript, which moves deltas into them and
 |---|---|---|
 | `lane:<id>` | ColumnDataSource | phases: columns t0, t1, phase; series: columns t, v (null is NaN, a break) |
 | `range:<id>` | Range1d | start, end = lane_range(lo, hi, band, total); tags: [top, bottom, total] |
-| `range:x` | Range1d | end, while the reader has not zoomed |
+| `range:x` | Range1d | end and reset_end, while the reader has not zoomed; a double click goes back to reset_end |
 | `lanes` | axis with the lane names | nothing |
 | `values` | axis with the latest values | major_label_overrides, tick -> value; tags: [[lane id, tick], …] |
 
+Tooltips stand outside the figure in the page, whose stylesheet colours them: `.bk-Tooltip { --tooltip-color: …;
+--tooltip-text: …; --tooltip-border: … }`.
 Rule: imports bokeh.models and bokeh.plotting only; text colours come with the theme, the background is transparent.
 """
 
@@ -40,8 +42,6 @@ from bokeh.models import (
     LinearScale,
     Range1d,
     ResetTool,
-    ToolProxy,
-    WheelPanTool,
     WheelZoomTool,
 )
 from bokeh.models.annotations import Span
@@ -80,7 +80,7 @@ TOOLTIP_CSS = f"font: 11px {FONT}; line-height: 1.2; margin: -3px -2px"
 def figure(view: View, *, theme: Theme) -> Any:
     """The chart of a view; its height follows from the lanes, its width from the page."""
     places, total = layout(view.lanes)
-    fig = _frame(view, total, theme)
+    fig = _frame(view, total)
     bars = [_phase_lane(fig, place, view, theme) for place in places if isinstance(place.lane, PhaseLane)]
     lines = [
         (place.lane, _series_lane(fig, place, total, theme)) for place in places if isinstance(place.lane, SeriesLane)
@@ -96,7 +96,7 @@ def item(fig: Any) -> dict[str, Any]:
     return dict(json_item(fig))
 
 
-def _frame(view: View, total: float, theme: Theme) -> Any:
+def _frame(view: View, total: float) -> Any:
     return bokeh_figure(
         name="timeline",
         sizing_mode="stretch_width",
@@ -116,12 +116,6 @@ def _frame(view: View, total: float, theme: Theme) -> Any:
         border_fill_alpha=0,
         outline_line_color=None,
         lod_threshold=None,
-        css_variables={
-            "--background-color": theme.background,
-            "--color": theme.text,
-            "--divider-color": theme.grid,
-            "--icon-color": theme.muted,
-        },  # of the tooltips
     )
 
 
@@ -231,17 +225,16 @@ def _text(colour: str, size: str) -> dict[str, Any]:
 
 
 def _tools(fig: Any, bars: Sequence[Any], lines: Sequence[tuple[SeriesLane, Any]], theme: Theme) -> None:
-    """One crosshair over all lanes. Drag zooms, Ctrl + wheel zooms, Shift + wheel moves, a double click shows all.
+    """One crosshair over all lanes. Drag zooms, Ctrl + wheel zooms, a double click shows all.
 
     The bare wheel stays the page's.
     """
     zoom = BoxZoomTool(dimensions="width")
     wheel = WheelZoomTool(dimensions="width", modifiers={"ctrl": True})
-    move = WheelPanTool(dimension="width", modifiers={"shift": True})
     cross = CrosshairTool(dimensions="height", line_color=theme.muted, line_width=1)
-    fig.add_tools(zoom, wheel, move, ResetTool(), cross, _bar_hover(bars), *(_line_hover(*each) for each in lines))
+    fig.add_tools(zoom, wheel, ResetTool(), cross, _bar_hover(bars), *(_line_hover(*each) for each in lines))
     fig.toolbar.active_drag = zoom
-    fig.toolbar.active_scroll = ToolProxy(tools=[wheel, move])
+    fig.toolbar.active_scroll = wheel
     fig.js_on_event(DoubleTap, CustomJS(args={"fig": fig}, code="fig.reset.emit()"))
 
 
