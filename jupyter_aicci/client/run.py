@@ -1,7 +1,7 @@
 """A run as a person holds it: what `%%aicci train -o run` binds and `client.run(ref)` returns.
 
-Rule: nothing is remembered but the id and the latest summary; every answer is asked for, so the handle is as good after a restart of
-kernel or service as before, and two handles of one run never disagree.
+Rule: nothing is remembered but the id and the latest summary; every answer is asked for, so the handle is as good after
+a restart of kernel or service as before, and two handles of one run never disagree.
 """
 
 from __future__ import annotations

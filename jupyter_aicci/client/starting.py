@@ -34,7 +34,7 @@ def start_service(home: Home) -> None:
     try:
         done = subprocess.run(
             command,
-            env=home.environment(),
+            env=_environment(home),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

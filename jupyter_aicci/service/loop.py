@@ -1,7 +1,7 @@
 """The control loop: places waiting runs, reads what their nodes say, records what follows, and acts.
 
 Rule 1: journal first, then act; every act is idempotent, so that a crash between the two is repaired by the next start (`adopt`).
-Rule 2: nothing is awake without need: the spools are read every 25 ms while a run holds nodes; otherwise the loop sleeps until a
+Rule 2: nothing is awake without need: spools are read every 25 ms while a run holds nodes; otherwise the loop sleeps until a
 request kicks it or a back-off or a deadline is due.
 Rule 3: what goes wrong with one run (a full disk, a mistake of ours) is told and tried again, and holds up no other run.
 """
@@ -10,29 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from jupyter_aicci.agent.checkpoints import latest_complete
+from jupyter_aicci.engines.local import LocalEngine
 from jupyter_aicci.model.errors import AicciError
-from jupyter_aicci.model.events import Event, NodeHeld, Noted, Placed, Stepped
+from jupyter_aicci.model.events import NodeHeld, Noted, Placed, Stepped
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.model.states import Step
+from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import NS
-from jupyter_aicci.service.control import Halt, Now, Reaction, react
+from jupyter_aicci.pricing.meter import cost_micro
+from jupyter_aicci.scheduler import Cluster, Decisions, Queue, Start, decide, waiting_of
+from jupyter_aicci.service.control import Halt, Now, react
 from jupyter_aicci.service.feed import Feed
 from jupyter_aicci.service.limits import parse_deadline_ns
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen, see
+from jupyter_aicci.store.frames import FrameStore
 
-if TYPE_CHECKING:
-    from jupyter_aicci.engines.local import LocalEngine
-    from jupyter_aicci.model.placement import Placement
-    from jupyter_aicci.store.paths import Home
-
+QUEUES = (Queue(name="default"),)
 TICK_S = 0.025
 AGAIN_S = 1.0  # after something went wrong
+SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
 LOG = logging.getLogger("aicci.service")
 
 
@@ -42,28 +44,235 @@ class Watch:
 
     feed: Feed
     seen: Seen
-    noted: set[str]
+    noted: frozenset[str]
     halted: Halt | None = None
-    complaint: str = ""
-    again_ns: int = 0  # not before, after something went wrong
 
 
-@dataclass(slots=True)
-class _Timer:
-    """At most one call is planned; an earlier one replaces it."""
+class Loop:
+    """The loop of one service."""
 
-    handle: asyncio.TimerHandle | None = None
-    due_s: float = field(default=0.0)
+    def __init__(self, runs: Runs, engine: LocalEngine) -> None:
+        self._runs, self._engine, self._home = runs, engine, engine.home
+        self._watches: dict[RunId, Watch] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_s = 0.0
+        self._decided_ns = 0
+        self._again_ns = 0  # the scheduler is asked again then, after its answer could not be recorded
+        self._faults: dict[RunId, tuple[int, str]] = {}  # not before, and what went wrong
+        self._changed = True  # whether the scheduler has something to decide
 
-    def plan(self, loop: asyncio.AbstractEventLoop, delay_s: float, call: object) -> None:
-        due_s = loop.time() + delay_s
-        if self.handle is not None and self.due_s <= due_s:
+    def adopt(self) -> None:
+        """Take over every run that holds nodes: agents that live are found, those that are missing are started."""
+        for run in self._runs.holding():
+            self._guarded(run, self._adopt)
+        self.kick()
+
+    def kick(self) -> None:
+        """Something changed: look at once."""
+        self._changed = True
+        self._plan(0.0)
+
+    def close(self) -> None:
+        """Stop looking; runs go on without it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for watch in self._watches.values():
+            watch.feed.close()
+
+    def store(self, run_id: RunId) -> FrameStore | None:
+        """The run's open frames, None when the loop has none open."""
+        watch = self._watches.get(run_id)
+        return watch.feed.store if watch else None
+
+    def last_frame(self, run_id: RunId) -> int:
+        """The seq of the run's last frame, 0 when the loop has none open."""
+        store = self.store(run_id)
+        return store.last_seq if store else 0
+
+    def cluster(self) -> Cluster:
+        """What there is, less what runs hold."""
+        held = [run.attempts[-1].placement for run in self._runs.holding()]
+        return Cluster(hosts=(self._engine.inventory(),)).without(held)
+
+    def decide(self) -> Decisions:
+        """What the scheduler says now."""
+        waiting = [waiting_of(run) for run in self._runs.unfinished() if not run.holds_nodes and not run.stop]
+        return decide(self.cluster(), QUEUES, waiting, self._runs.clock.now_ns())
+
+    def hasten(self, run_id: RunId, grace_s: float, reason: str) -> None:
+        """Stop now with less grace than was asked for before."""
+        run, watch = self._runs[run_id], self._watches.get(run_id)
+        if run.holds_nodes and watch is not None:
+            watch.halted = Halt(grace_s=grace_s, reason=reason)
+            self._guarded(run, lambda run: self._engine.stop(run, grace_s, reason))
+
+    def tick(self) -> None:
+        """One look at every run that has not ended."""
+        self._timer = None
+        for run in self._runs.unfinished():
+            self._guarded(run, self._look)
+        if self._changed or self._back_off_over():
+            self._decide_again()
+        self._plan(self._pause_s())
+
+    def _decide_again(self) -> None:
+        """Ask the scheduler; where the journal takes nothing now, a second later."""
+        self._changed, self._decided_ns = False, self._runs.clock.now_ns()
+        try:
+            self._schedule()
+        except Exception as error:
+            LOG.error("scheduling: %s", error, exc_info=not isinstance(error, AicciError))
+            self._changed, self._again_ns = True, self._decided_ns + int(AGAIN_S * NS)
+
+    def _look(self, run: Run) -> None:
+        """Read, record, act."""
+        watch = self._watch(run) if run.holds_nodes else None
+        if watch is not None:
+            self._read(run, watch)
+        reaction = react(run, watch.seen if watch else Seen(attempt=0), self._now(run, watch))
+        self._runs.record(reaction.events)
+        if watch is not None:
+            watch.noted |= {str(event.data["key"]) for event in reaction.events if isinstance(event, Noted)}
+            if reaction.halt is not None and watch.halted is None:
+                self._engine.stop(run, reaction.halt.grace_s, reaction.halt.reason)
+                watch.halted = reaction.halt
+        if not self._runs[run.id].holds_nodes and (watch is not None or self._runs[run.id].ended):
+            self._let_go(self._runs[run.id])
+
+    def _read(self, run: Run, watch: Watch) -> None:
+        """What the spools have; once more when the last node is free, since ranks spoke before their agent said so."""
+        nodes = len(run.attempts[-1].placement.nodes)
+        before = len(watch.seen.done)
+        fresh = watch.feed.take(self._engine.observe(run, watch.feed.cursors))
+        watch.seen = see(watch.seen, fresh)
+        if before < nodes <= len(watch.seen.done):
+            watch.seen = see(watch.seen, watch.feed.take(self._engine.observe(run, watch.feed.cursors)))
+        if fresh:
+            self._runs.bell.ring()
+
+    def _let_go(self, run: Run) -> None:
+        """The run holds nothing any more: others may start; if it has ended, nothing is kept of it."""
+        self._changed = True
+        if not run.ended:
             return
-        self.cancel()
-        self.due_s = due_s
-        self.handle = loop.call_at(due_s, call)  # type: ignore[arg-type]
+        self._faults.pop(run.id, None)
+        watch = self._watches.pop(run.id, None)
+        if watch is not None:
+            watch.feed.close()
+        self._home.secrets_json(run.id).unlink(missing_ok=True)
 
-    def cancel(self) -> None:
-        if self.handle is not None:
-            self.handle.cancel()
-        self.handle = None
+    def _watch(self, run: Run) -> Watch:
+        """The run's watch, made from what is on disk where there is none, begun anew for a new attempt."""
+        number = run.attempts[-1].number
+        watch = self._watches.get(run.id)
+        if watch is None:
+            feed = Feed(self._home, run.id, self._runs.clock)
+            seen = see(Seen(attempt=number), feed.of_attempt(number))
+            watch = self._watches[run.id] = Watch(feed=feed, seen=seen, noted=self._noted(run))
+        elif watch.seen.attempt != number:
+            watch.seen, watch.halted = Seen(attempt=number), None
+        return watch
+
+    def _noted(self, run: Run) -> frozenset[str]:
+        rows = self._runs.journal.rows(run.id)
+        return frozenset(str(event.data.get("key", "")) for _, event in rows if isinstance(event, Noted))
+
+    def _now(self, run: Run, watch: Watch | None) -> Now:
+        time_ns = self._runs.clock.now_ns()
+        return Now(
+            time_ns=time_ns,
+            spent_micro=cost_micro(run, time_ns),
+            deadline_ns=parse_deadline_ns(run.spec.deadline, submitted_ns=run.submitted_ns),
+            noted=watch.noted if watch else frozenset(),
+        )
+
+    def _schedule(self) -> None:
+        decisions = self.decide()
+        for refused in decisions.never:
+            run = self._runs[refused.run_id]
+            self._runs.record((self._stepped(run, Step.FAIL, f"{refused.text} {refused.hint}", ExitClass.USER_ERROR),))
+        for wait in decisions.waits:
+            if self._runs[wait.run_id].waiting != wait.text:
+                now_ns, data = self._runs.clock.now_ns(), {"class": str(wait.why_class)}
+                note = Noted(run_id=wait.run_id, time_ns=now_ns, topic="waiting", text=wait.text, data=data)
+                self._runs.record((note,))
+        for start in decisions.starts:
+            self._guarded(self._runs[start.run_id], partial(self._place, start=start))
+
+    def _place(self, run: Run, *, start: Start) -> None:
+        """The nodes are the run's, and paid for, from one row on; then its agents are started."""
+        placement, number, now_ns = start.placement, len(run.attempts) + 1, self._runs.clock.now_ns()
+        resume_step = latest_complete(self._home.ckpt_dir(run.id), placement.world_size)
+        placed = Placed(
+            run_id=run.id,
+            time_ns=now_ns,
+            attempt=number,
+            placement=placement.to_json(),
+            port=self._engine.free_port(),
+            resume_step=-1 if resume_step is None else resume_step,
+        )
+        step = Stepped(run_id=run.id, time_ns=now_ns, step=Step.PLACE, attempt=number, reason=placement.why)
+        held = [
+            NodeHeld(run_id=run.id, time_ns=now_ns, attempt=number, node=node.index, shape=placement.shape.name)
+            for node in placement.nodes
+        ]
+        self._runs.record((placed, step, *held))
+        self._start(self._runs[run.id])
+
+    def _start(self, run: Run) -> None:
+        try:
+            self._engine.start(run)
+        except (AicciError, OSError) as error:
+            LOG.warning("run %s, attempt %d cannot start: %s", run.id, run.attempts[-1].number, error)
+            self._give_up(run, str(error))
+
+    def _stepped(self, run: Run, step: Step, reason: str, exit_class: ExitClass) -> Stepped:
+        number = run.attempts[-1].number if run.attempts else 0
+        now_ns = self._runs.clock.now_ns()
+        return Stepped(
+            run_id=run.id, time_ns=now_ns, step=step, attempt=number, reason=reason, exit_class=str(exit_class)
+        )
+
+    def _back_off_over(self) -> bool:
+        now_ns = self._runs.clock.now_ns()
+        waiting = (run for run in self._runs.unfinished() if not run.holds_nodes)
+        return any(self._decided_ns < run.not_before_ns <= now_ns for run in waiting)
+
+    def _pause_s(self) -> float | None:
+        """Seconds to the next look; None when only a request can bring news."""
+        now_ns, dues = self._runs.clock.now_ns(), [again_ns for again_ns, _ in self._faults.values()]
+        if self._changed:
+            dues.append(self._again_ns)
+        for run in self._runs.unfinished():
+            if run.holds_nodes:
+                return TICK_S
+            deadline_ns = parse_deadline_ns(run.spec.deadline, submitted_ns=run.submitted_ns)
+            dues += [due_ns for due_ns in (run.not_before_ns, deadline_ns) if due_ns > now_ns]
+        return min(max(0.0, (min(dues) - now_ns) / NS), SLEEP_MOST_S) if dues else None
+
+    def _plan(self, pause_s: float | None) -> None:
+        """At most one look is planned: the earliest."""
+        if pause_s is None:
+            return
+        clock = asyncio.get_running_loop()
+        due_s = clock.time() + pause_s
+        if self._timer is not None:
+            if self._due_s <= due_s:
+                return
+            self._timer.cancel()
+        self._due_s, self._timer = due_s, clock.call_at(due_s, self.tick)
+
+    def _guarded(self, run: Run, act: Callable[[Run], None]) -> None:
+        """Do it; what goes wrong is told once and tried again a second later."""
+        fault = self._faults.get(run.id)
+        if fault is not None and self._runs.clock.now_ns() < fault[0]:
+            return
+        try:
+            act(run)
+        except Exception as error:
+            again_ns = self._runs.clock.now_ns() + int(AGAIN_S * NS)
+            if fault is None or fault[1] != str(error):
+                LOG.error("run %s: %s", run.id, error, exc_info=not isinstance(error, AicciError))
+            self._faults[run.id] = (again_ns, str(error))
+        else:
+            self._faults.pop(run.id, None)

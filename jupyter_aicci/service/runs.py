@@ -16,6 +16,7 @@ from jupyter_aicci.model.events import Event
 from jupyter_aicci.model.ids import RunId, resolve
 from jupyter_aicci.model.run import Run, apply, fold
 from jupyter_aicci.pricing.meter import Ledger, meter
+from jupyter_aicci.service.lazy import bring_timeline
 from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.journal import Journal
 
@@ -88,9 +89,7 @@ class Runs:
 
     def summary(self, run: Run) -> dict[str, Any]:
         """The run as a row of `aicci ps --json` and the keys beside them."""
-        from jupyter_aicci.timeline.summary import run_summary  # brings numpy: not before somebody asks
-
-        return run_summary(run, cost_micro=self.ledger(run).total_micro, seq=self.seq(run.id))
+        return bring_timeline().run_summary(run, cost_micro=self.ledger(run).total_micro, seq=self.seq(run.id))
 
     def details(self, run: Run) -> dict[str, Any]:
         """Summary, spec, attempts, verdict, what it waits for, and every row of its journal."""

@@ -18,7 +18,7 @@ class Stored(Protocol):
     """A frame as `store.frames` yields it."""
 
     @property
-    def source(self) -> str: ...
+    def writer(self) -> str: ...  # "agent" or "rank-R"
     @property
     def attempt(self) -> int: ...
     @property
@@ -84,7 +84,7 @@ def _one(seen: Seen, stored: Stored) -> Seen:
             return _noted(
                 seen, stored, "hang", _hang_text(frame), {"groups": frame["groups"], "suspects": frame["suspects"]}
             )
-        case "note" if stored.source == "agent":
+        case "note" if stored.writer == "agent":
             return _noted(seen, stored, str(frame["topic"]), str(frame["text"]), dict(frame.get("data") or {}))
     return seen
 

@@ -1,0 +1,204 @@
+"""What the routes ask for: submits, forecasts, stops, and the lists; everything else is read from `runs` and `views`.
+
+Rule 1: a run is accepted whole or not at all: spec, shape, queue and program are looked at first, then it is one transaction.
+Rule 2: what is answered is in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jupyter_aicci import __version__
+from jupyter_aicci.agent.files import write_json
+from jupyter_aicci.engines.local import LocalEngine
+from jupyter_aicci.model.errors import ConflictError, UserError
+from jupyter_aicci.model.events import Stepped, StopRequested, Submitted
+from jupyter_aicci.model.ids import RUN_ID, RunId
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.spec import RunSpec, parse_spec
+from jupyter_aicci.model.states import ExitClass, Step
+from jupyter_aicci.model.text import money
+from jupyter_aicci.pricing.book import PriceBook
+from jupyter_aicci.scheduler import Start, Wait, forecast, refusal, waiting_of, waiting_of_spec
+from jupyter_aicci.service.limits import parse_deadline_ns
+from jupyter_aicci.service.loop import QUEUES, Loop
+from jupyter_aicci.service.runs import Runs, same_spec
+from jupyter_aicci.service.views import Views
+from jupyter_aicci.store.disk import from_os_error
+from jupyter_aicci.store.paths import Home
+
+FORECAST_ID = RunId("r0000000")
+
+
+class Desk:
+    """One service, as its routes see it."""
+
+    def __init__(self, home: Home, runs: Runs, loop: Loop, engine: LocalEngine, prices: PriceBook) -> None:
+        self.home, self.runs, self.loop, self.engine, self.prices = home, runs, loop, engine, prices
+        self.views = Views(home, runs, loop.store)
+        self.started_ns = runs.clock.now_ns()
+        self.shut_down: Callable[[], None] = lambda: None
+
+    def status(self) -> dict[str, Any]:
+        """The answer of GET /v1/status."""
+        unfinished = self.runs.unfinished()
+        holding = sum(run.holds_nodes for run in unfinished)
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_ns": self.started_ns,
+            "home": str(self.home.root),
+            "running": holding,
+            "queued": len(unfinished) - holding,
+            "notes": list(self.runs.journal.losses),
+        }
+
+    def submit(self, body: Mapping[str, Any]) -> Run:
+        """Accept a run; the same id with the same spec again is the run that is there."""
+        run_id, spec = _run_id(body.get("id")), self._spec(body)
+        if run_id in self.runs:
+            same_spec(self.runs[run_id], spec.to_json())
+            return self.runs[run_id]
+        self._refuse_impossible(spec)
+        self._must_be_laid_out(run_id, spec)
+        self._keep_secrets(run_id, spec, body.get("secrets", {}))
+        now_ns = self.runs.clock.now_ns()
+        prices = {shape.name: self.prices.price(shape.name).to_json() for shape in self.engine.shapes()}
+        submitted = Submitted(run_id=run_id, time_ns=now_ns, spec=spec.to_json(), prices=prices)
+        enqueued = Stepped(run_id=run_id, time_ns=now_ns, step=Step.ENQUEUE, attempt=0, reason="waits for its nodes")
+        _write(self.home.spec_json(run_id), spec.to_json())
+        self.runs.record((submitted, enqueued))
+        self.loop.kick()
+        return self.runs[run_id]
+
+    def forecast(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What would happen to a spec now. Raises `UserError` where it can never run."""
+        spec = self._spec(body)
+        self._refuse_impossible(spec)
+        now_ns = self.runs.clock.now_ns()
+        others = [waiting_of(run) for run in self.runs.unfinished() if not run.holds_nodes]
+        request = waiting_of_spec(FORECAST_ID, spec, now_ns)
+        answer = forecast(self.loop.cluster(), QUEUES, others, request, now_ns)
+        if isinstance(answer, Start):
+            return self._forecast_json(spec, answer, "now", answer.placement.why)
+        assert isinstance(answer, Wait), "what can never run was refused before"
+        empty = forecast(self.loop.cluster().emptied(), QUEUES, [], request, now_ns)
+        assert isinstance(empty, Start), "what is not refused fits when nothing runs"
+        return self._forecast_json(spec, empty, "waits", answer.text)
+
+    def _forecast_json(self, spec: RunSpec, start: Start, starts: str, reason: str) -> dict[str, Any]:
+        placement = start.placement
+        price = self.prices.price(placement.shape.name)
+        return {
+            "spec": spec.to_json(),
+            "shape": placement.shape.name,
+            "nodes": len(placement.nodes),
+            "world_size": placement.world_size,
+            "starts": starts,
+            "reason": reason,
+            "price": price.to_json(),
+            "price_text": _price_text(price.micro_per_h * len(placement.nodes), price.currency),
+            "placement": placement.to_json(),
+        }
+
+    def stop(self, run: Run, body: Mapping[str, Any]) -> Run:
+        """Record the wish to stop, and act on it. Raises `ConflictError` for a run that has ended."""
+        if run.ended:
+            raise ConflictError(
+                "run_ended", f"run {run.id} has ended already: {run.state}.", hint=f"`aicci describe {run.id}`"
+            )
+        grace_s = _grace(body.get("grace_s", run.spec.grace))
+        reason = str(body.get("reason") or "stopped by its owner")[:500]
+        wish = StopRequested(
+            run_id=run.id,
+            time_ns=self.runs.clock.now_ns(),
+            reason=reason,
+            exit_class=str(ExitClass.STOPPED),
+            grace_s=grace_s,
+        )
+        if run.stop is None or grace_s < run.stop.grace_s:
+            self.runs.record((wish,))
+            self.loop.hasten(run.id, grace_s, reason)
+        self.loop.kick()
+        return self.runs[run.id]
+
+    def shapes(self) -> list[dict[str, Any]]:
+        """What a node may get, with its price, and how many nodes of it fit now and when nothing runs."""
+        cluster = self.loop.cluster()
+        whole = cluster.emptied()
+        return [
+            replace(shape, price=self.prices.price(shape.name)).to_json()
+            | {"free": cluster.room(shape), "total": whole.room(shape)}
+            for shape in whole.shapes
+        ]
+
+    def queues(self) -> list[dict[str, Any]]:
+        """Where runs wait, with how many wait and run there."""
+        unfinished = self.runs.unfinished()
+        return [
+            {
+                "name": queue.name,
+                "running": sum(run.holds_nodes and run.spec.queue == queue.name for run in unfinished),
+                "queued": sum(not run.holds_nodes and run.spec.queue == queue.name for run in unfinished),
+            }
+            for queue in QUEUES
+        ]
+
+    def _spec(self, body: Mapping[str, Any]) -> RunSpec:
+        """The spec of a request; its mounts' paths are absolute already, made so by the client."""
+        data = body.get("spec")
+        if not isinstance(data, dict):
+            raise UserError("bad_spec", "the request has no 'spec' object.", field="spec")
+        spec = parse_spec(data)
+        parse_deadline_ns(spec.deadline, submitted_ns=self.runs.clock.now_ns())
+        return spec
+
+    def _refuse_impossible(self, spec: RunSpec) -> None:
+        request = waiting_of_spec(FORECAST_ID, spec, 0)
+        error = refusal(self.loop.cluster(), QUEUES, request)
+        if error:
+            raise error
+
+    def _must_be_laid_out(self, run_id: RunId, spec: RunSpec) -> None:
+        if not spec.launcher and not (self.home.src_dir(run_id) / spec.source).is_file():
+            raise UserError(
+                "no_program", f"{self.home.src_dir(run_id) / spec.source} is not there. Nothing was submitted.",
+                hint="jupyter_aicci.client.Client.submit puts it there.", field="source",
+            )  # fmt: skip
+
+    def _keep_secrets(self, run_id: RunId, spec: RunSpec, values: Any) -> None:
+        """In a file that only its owner may read; the journal never sees a value."""
+        if not spec.secret:
+            return
+        if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in spec.secret):
+            raise UserError(
+                "bad_secrets", "the request lacks the value of a --secret. Nothing was submitted.", field="secret"
+            )
+        _write(self.home.secrets_json(run_id), {name: values[name] for name in spec.secret})
+
+
+def _write(path: Path, body: dict[str, Any]) -> None:
+    try:
+        write_json(path, body)  # mode 0600
+    except OSError as error:
+        raise from_os_error(error, path, "writing to") from None
+
+
+def _run_id(raw: Any) -> RunId:
+    if not isinstance(raw, str) or not RUN_ID.fullmatch(raw):
+        raise UserError("bad_id", f"{raw!r} is no run id; expected r and seven base-32 digits.", field="id")
+    return RunId(raw)
+
+
+def _grace(raw: Any) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not 0 <= raw <= 86_400:
+        raise UserError("bad_grace", f"grace_s {raw!r}: expected seconds from 0 to 86400.", field="grace")
+    return float(raw)
+
+
+def _price_text(micro_per_h: int, currency: str) -> str:
+    return f"{money(micro_per_h, currency)}/h" if micro_per_h else "free"

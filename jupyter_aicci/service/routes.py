@@ -1,0 +1,141 @@
+"""The routes of docs/explanation/processes-and-files.md section 6: each reads its request, asks the desk, answers.
+
+Rule: no logic here; a route that needs more than ten lines belongs into a module of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.service import logs
+from jupyter_aicci.service.http import JsonHandler
+from jupyter_aicci.service.stream import StreamHandler
+
+MOST_WAIT_S = 300.0
+MOST_LOG_BYTES = 4_000_000
+
+
+class Status(JsonHandler):
+    def get(self) -> None:
+        self.answer(self.desk.status())
+
+
+class RunList(JsonHandler):
+    def get(self) -> None:
+        self.answer([self.desk.runs.summary(run) for run in self.desk.runs.newest_first()])
+
+    def post(self) -> None:
+        run = self.desk.submit(self.body())
+        self.answer(self.desk.runs.details(run), 201)
+
+
+class OneRun(JsonHandler):
+    def get(self, ref: str) -> None:
+        self.answer(self.desk.runs.details(self.desk.runs.find(ref)))
+
+
+class Stop(JsonHandler):
+    def post(self, ref: str) -> None:
+        run = self.desk.stop(self.desk.runs.find(ref), self.body())
+        self.answer(self.desk.runs.summary(run))
+
+
+class Wait(JsonHandler):
+    """Long poll; who goes away while waiting is forgotten at the next ring."""
+
+    async def get(self, ref: str) -> None:
+        runs, clock = self.desk.runs, asyncio.get_running_loop().time
+        run_id = runs.find(ref).id
+        after = self.whole("after", 0, low=0, high=1 << 62)
+        deadline_s = clock() + self.number("timeout_s", 30.0, low=0.0, high=MOST_WAIT_S)
+        while runs.seq(run_id) <= after and clock() < deadline_s and not self._gone():
+            await runs.bell.wait(deadline_s - clock())
+        if not self._gone():
+            self.answer({"seq": runs.seq(run_id), "run": runs.summary(runs[run_id])})
+
+    def _gone(self) -> bool:
+        stream: Any = self.request.connection
+        return stream is None or getattr(stream, "stream", None) is None or stream.stream.closed()
+
+
+class Logs(JsonHandler):
+    def get(self, ref: str) -> None:
+        self.answer(
+            logs.read(
+                self.desk.home,
+                self.desk.runs.find(ref),
+                rank=self.whole("rank", 0, low=0, high=1 << 31),
+                offset=self.whole("offset", 0, low=-(1 << 62), high=1 << 62),
+                limit=self.whole("limit", 65_536, low=4, high=MOST_LOG_BYTES),
+                number=self.whole("attempt", 0, low=0, high=1 << 31),
+            )
+        )
+
+
+class Cost(JsonHandler):
+    def get(self, ref: str) -> None:
+        self.answer(self.desk.runs.ledger(self.desk.runs.find(ref)).to_json())
+
+
+class View(JsonHandler):
+    def get(self, ref: str) -> None:
+        width_px = self.whole("width_px", 800, low=50, high=10_000)
+        window = None
+        if self.get_query_argument("from_s", "") and self.get_query_argument("to_s", ""):
+            window = (self.number("from_s", 0.0, low=-1e9, high=1e12), self.number("to_s", 0.0, low=-1e9, high=1e12))
+            if window[1] <= window[0]:
+                raise UserError("bad_window", "to_s must be greater than from_s.", field="to_s")
+        view = self.desk.views.view(self.desk.runs.find(ref), width_px=width_px, window=window)
+        self.answer(view.to_json())
+
+
+class Forecast(JsonHandler):
+    def post(self) -> None:
+        self.answer(self.desk.forecast(self.body()))
+
+
+class Shapes(JsonHandler):
+    def get(self) -> None:
+        self.answer(self.desk.shapes())
+
+
+class Queues(JsonHandler):
+    def get(self) -> None:
+        self.answer(self.desk.queues())
+
+
+class Warm(JsonHandler):
+    async def post(self) -> None:
+        body = self.body()
+        python, framework = str(body.get("python", "")), str(body.get("framework", ""))
+        await asyncio.to_thread(self.desk.engine.warm, python, framework)
+        self.answer({}, 202)
+
+
+class Shutdown(JsonHandler):
+    def post(self) -> None:
+        self.answer({})
+        self.desk.shut_down()
+
+
+REF = r"([^/]+)"
+ROUTES: list[tuple[str, type[RequestHandler]]] = [
+    (r"/v1/status", Status),
+    (r"/v1/runs", RunList),
+    (rf"/v1/runs/{REF}", OneRun),
+    (rf"/v1/runs/{REF}/stop", Stop),
+    (rf"/v1/runs/{REF}/wait", Wait),
+    (rf"/v1/runs/{REF}/logs", Logs),
+    (rf"/v1/runs/{REF}/cost", Cost),
+    (rf"/v1/runs/{REF}/view", View),
+    (rf"/v1/runs/{REF}/stream", StreamHandler),
+    (r"/v1/forecast", Forecast),
+    (r"/v1/shapes", Shapes),
+    (r"/v1/queues", Queues),
+    (r"/v1/warm", Warm),
+    (r"/v1/shutdown", Shutdown),
+]

@@ -1,0 +1,140 @@
+"""The live stream of one run: a view first, then what changed, over a WebSocket.
+
+Rule 1: at most 4 messages a second to a watcher, the first after a pause at once; a slow watcher gets fewer and larger ones.
+Rule 2: what a watcher has is one `Mark`; nothing is queued for it. When the set of lanes changes, it gets a fresh view.
+Rule 3: a watcher of a run that has ended wakes nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.service.http import LOG, JsonHandler
+from jupyter_aicci.service.logs import Tail
+
+if TYPE_CHECKING:
+    from jupyter_aicci.model.run import Run
+    from jupyter_aicci.timeline.incremental import Mark
+
+BETWEEN_S = 0.25
+LOOK_S = 0.04  # between two looks at growing logs
+BEAT_S = 1.0  # time and cost move on the screen without frames
+MOST_RANKS = 64
+
+
+class StreamHandler(JsonHandler, WebSocketHandler):
+    """WS /v1/runs/REF/stream?cursor=N&width_px=800&ranks=0: the view holds everything, so also all that came after `cursor`."""
+
+    async def get(self, ref: str) -> None:  # type: ignore[override]
+        self._run_id = self.desk.runs.find(ref).id
+        self._width_px = self.whole("width_px", 800, low=50, high=10_000)
+        self._tail = Tail(self.desk.home, self._ranks())
+        self._closed = asyncio.Event()
+        await WebSocketHandler.get(self, ref)
+
+    def check_origin(self, origin: str) -> bool:
+        """The socket's mode and SO_PEERCRED decide, not a browser's header."""
+        return True
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        self._pump_task = asyncio.ensure_future(self._pump())
+
+    def on_message(self, message: str | bytes) -> None:
+        """A watcher has nothing to say."""
+
+    def on_close(self) -> None:
+        self._closed.set()
+        self._pump_task.cancel()
+
+    async def _pump(self) -> None:
+        try:
+            await Watcher(self, self._run_id, self._tail, self._width_px).follow()
+            await self._closed.wait()
+        except (WebSocketClosedError, asyncio.CancelledError):
+            pass
+        except Exception:
+            LOG.exception("the stream of run %s broke off", self._run_id)
+            self.close(1011, "the service's log has the reason")
+
+    def _ranks(self) -> tuple[int, ...]:
+        words = self.get_query_argument("ranks", "0").split(",")
+        if not all(word.isdigit() for word in words) or len(words) > MOST_RANKS:
+            raise UserError(
+                "bad_ranks", f"?ranks={','.join(words)}: expected up to {MOST_RANKS} numbers.", field="ranks"
+            )
+        return tuple(dict.fromkeys(int(word) for word in words))
+
+
+class Watcher:
+    """One watcher's messages, in order, until the run has ended."""
+
+    def __init__(self, handler: StreamHandler, run_id: RunId, tail: Tail, width_px: int) -> None:
+        self._handler, self._run_id, self._tail, self._width_px = handler, run_id, tail, width_px
+        self._desk = handler.desk
+        self._clock = asyncio.get_running_loop().time
+        self._mark: Mark | None = None
+
+    async def follow(self) -> None:
+        await self._send_view()
+        while True:
+            live = not self._run().ended
+            sent_s = self._clock()
+            if live:
+                await self._news(sent_s + BEAT_S)
+            if await self._send_delta():
+                await asyncio.sleep(max(0.0, sent_s + BETWEEN_S - self._clock()))
+            if not live:
+                return
+
+    def _run(self) -> Run:
+        return self._desk.runs[self._run_id]
+
+    async def _news(self, until_s: float) -> None:
+        """Return when there is a row, a frame or a line that this watcher does not have, or at `until_s`."""
+        seq, cursor = (self._mark.run["seq"], self._mark.cursor) if self._mark else (0, 0)
+        while self._clock() < until_s:
+            run = self._run()
+            if (
+                self._desk.runs.seq(run.id) != seq
+                or self._desk.loop.last_frame(run.id) > cursor
+                or self._tail.grown(run)
+            ):
+                return
+            left_s = until_s - self._clock()
+            await self._desk.runs.bell.wait(min(left_s, LOOK_S) if run.holds_nodes else left_s)
+
+    async def _send_view(self) -> None:
+        run = self._run()
+        self._tail.begin(run)
+        view = self._desk.views.view(run, width_px=self._width_px)
+        self._mark = self._desk.views.mark(run, view, width_px=self._width_px)
+        await self._send({"type": "view", "view": view.to_json()})
+
+    async def _send_delta(self) -> bool:
+        """Send what is new; true when there was something."""
+        run = self._run()
+        assert self._mark is not None, "a view goes first"
+        delta = self._desk.views.delta(run, self._mark)
+        if delta.lanes_changed:
+            await self._send_view()
+            return True
+        self._mark = delta.mark
+        log = self._tail.read(run, self._clock())
+        body = dict(delta.body) if delta.body else {}
+        if not body and not log:
+            return False
+        if log:
+            body.setdefault("type", "delta")
+            body.setdefault("cursor", self._mark.cursor)
+            body["log"] = log
+        await self._send(body)
+        return True
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._handler.write_message(json.dumps(message, ensure_ascii=False, separators=(",", ":")))

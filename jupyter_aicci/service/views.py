@@ -1,0 +1,94 @@
+"""Timeline views of runs: one accumulator a run, fed from its frames when somebody looks, shared by all who look.
+
+Rule 1: numpy and the timeline come in with the first view, so that a service nobody looks at stays small.
+Rule 2: runs that live keep their accumulator; of those that have ended the latest few do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.pricing.meter import cost_series
+from jupyter_aicci.service.lazy import bring_timeline
+from jupyter_aicci.service.logs import tail_text
+from jupyter_aicci.service.runs import Runs
+from jupyter_aicci.store.frames import FrameStore
+from jupyter_aicci.store.paths import Home
+
+if TYPE_CHECKING:
+    from jupyter_aicci.timeline.incremental import Accumulator, Delta, Mark
+    from jupyter_aicci.timeline.lanes import View
+
+ENDED_KEPT = 8
+BATCH = 5000
+
+
+class Views:
+    """Views and deltas of every run."""
+
+    def __init__(self, home: Home, runs: Runs, open_store: Callable[[RunId], FrameStore | None]) -> None:
+        self._home, self._runs = home, runs
+        self._open_store = open_store  # the store that the loop has open, if it has
+        self._kept: dict[RunId, Accumulator] = {}
+
+    def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
+        """The run as it looks now, with the end of rank 0's log."""
+        now_ns = self._runs.clock.now_ns()
+        return self.accumulator(run).view(
+            run,
+            cost=cost_series(run, now_ns),
+            now_ns=now_ns,
+            width_px=width_px,
+            window=window,
+            log_text=tail_text(self._home, run),
+            seq=self._runs.seq(run.id),
+        )
+
+    def mark(self, run: Run, view: View, *, width_px: int) -> Mark:
+        return self.accumulator(run).mark(view, width_px)
+
+    def delta(self, run: Run, mark: Mark) -> Delta:
+        """What a watcher at `mark` does not have yet."""
+        now_ns = self._runs.clock.now_ns()
+        cost = cost_series(run, now_ns)
+        return self.accumulator(run).delta(mark, run, cost=cost, now_ns=now_ns, seq=self._runs.seq(run.id))
+
+    def accumulator(self, run: Run) -> Accumulator:
+        """The run's accumulator with every stored frame in it."""
+        kept = self._kept.pop(run.id, None)
+        if kept is None:
+            bring_timeline()
+            from jupyter_aicci.timeline.incremental import Accumulator
+
+            kept = Accumulator(origin_ns=run.submitted_ns)
+        self._kept[run.id] = kept  # the latest looked at stands last
+        self._feed(run, kept)
+        self._drop_old()
+        return kept
+
+    def _feed(self, run: Run, kept: Accumulator) -> None:
+        store = self._open_store(run.id)
+        if store is not None:
+            _feed_all(kept, store)
+        elif self._home.frames_db(run.id).exists():
+            closing = FrameStore(self._home.frames_db(run.id))
+            try:
+                _feed_all(kept, closing)
+            finally:
+                closing.close()
+
+    def _drop_old(self) -> None:
+        ended = [run_id for run_id in self._kept if self._runs[run_id].ended]
+        for run_id in ended[:-ENDED_KEPT]:
+            del self._kept[run_id]
+
+
+def _feed_all(kept: Accumulator, store: FrameStore) -> None:
+    while kept.cursor < store.last_seq:
+        batch: list[Any] = store.since(kept.cursor, BATCH)
+        if not batch:
+            return
+        kept.feed(batch)
