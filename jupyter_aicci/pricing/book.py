@@ -47,8 +47,9 @@ def parse_book(text: str, config: str = "", config_source: str = "config.toml") 
         name: Price(micro_per_h=amount, currency=currency, source=source, dated=dated)
         for name, amount in _amounts(book.get("prices", {}), "the price book", defects).items()
     }
-    foreign = [name for name, price in prices.items() if price.micro_per_h and currency != book.get("currency", "USD")]
-    defects += [f"{name} is priced in {book.get('currency', 'USD')}, not in {currency}" for name in sorted(foreign)]
+    listed = str(book.get("currency", "USD"))
+    foreign = [name for name, price in prices.items() if price.micro_per_h and currency != listed and name not in own]
+    defects += [f"{name} is priced in {listed}, not in {currency}" for name in sorted(foreign)]
     for name, amount in _amounts(own, config_source, defects).items():
         prices[name] = Price(micro_per_h=amount, currency=currency, source=f"set in {config_source}")
     if defects:
