@@ -1,0 +1,42 @@
+"""AicciApp: the extension as Jupyter server loads it.
+
+Rule: starting it costs nothing: no service is started, nothing is drawn and nothing heavy imported before a page asks.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from jupyter_server.extension.application import ExtensionApp
+
+from jupyter_aicci.extension import bokehjs, drawings, handlers
+from jupyter_aicci.extension.stream import RunStream
+from jupyter_aicci.extension.upstream import Upstream
+from jupyter_aicci.store.paths import Home
+
+
+class AicciApp(ExtensionApp):
+    """Runs, their timelines and their logs for the page, under `<base_url>aicci/`."""
+
+    name = "aicci"
+    extension_url = "/aicci/api/status"
+    load_other_extensions = True
+
+    def initialize_settings(self) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-start")
+        self._drawing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-draw")
+        self._upstream = Upstream(Home.from_environment(os.environ), self._threads)
+        self.settings.update(aicci_upstream=self._upstream, aicci_drawing=self._drawing)
+
+    def initialize_handlers(self) -> None:
+        self.handlers.extend(handlers.ROUTES)
+        self.handlers.extend(drawings.ROUTES)
+        self.handlers.extend(bokehjs.ROUTES)
+        self.handlers.append((rf"/aicci/api/runs/{handlers.REF}/stream", RunStream))
+
+    async def stop_extension(self) -> None:
+        """The service and its runs go on; only this server's ways to them end."""
+        self._upstream.close()
+        self._drawing.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,106 @@
+"""Figure, picture and final bundle of one run: the service's view, drawn here so that the service stays small.
+
+Rule 1: drawing happens in one thread apart: the server answers meanwhile, and matplotlib is not made for two.
+Rule 2: bokeh and matplotlib are imported by the first drawing, in that thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, cast
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from jupyter_aicci.extension.handlers import REF, AicciHandler, run_path
+from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.timeline.lanes import view_from_json
+
+MIME = "application/vnd.aicci.run+json"
+VERSION = 1
+
+
+class DrawingHandler(AicciHandler):
+    """Base: the run's view, and a thread to draw it in."""
+
+    async def view(self, ref: str) -> dict[str, Any]:
+        width = self.get_query_argument("width_px", "800")
+        if not width.isdigit():
+            raise UserError("bad_number", f"?width_px={width}: expected a number of pixels.", field="width_px")
+        return cast(dict[str, Any], await self.ask(run_path(ref, f"view?width_px={width}")))
+
+    async def draw(self, function: Callable[..., bytes], *args: Any) -> bytes:
+        thread = cast(Executor, self.settings["aicci_drawing"])
+        return await asyncio.get_running_loop().run_in_executor(thread, function, *args)
+
+
+class Figure(DrawingHandler):
+    """GET …/figure?width_px=&theme=light → {item, view, legend}"""
+
+    @web.authenticated
+    @authorized
+    async def get(self, ref: str) -> None:
+        theme = self.get_query_argument("theme", "light")
+        self.finish(await self.draw(figure_json, await self.view(ref), theme))
+
+
+class Picture(DrawingHandler):
+    """GET …/picture.png"""
+
+    @web.authenticated
+    @authorized
+    async def get(self, ref: str) -> None:
+        self.finish(await self.draw(png, await self.view(ref)), set_content_type="image/png")
+
+
+class Bundle(DrawingHandler):
+    """GET …/bundle → the MIME bundle that the notebook keeps"""
+
+    @web.authenticated
+    @authorized
+    async def get(self, ref: str) -> None:
+        self.finish(await self.draw(bundle_json, await self.view(ref)))
+
+
+def figure_json(data: dict[str, Any], theme: str) -> bytes:
+    """The figure of a view with its legend, as JSON."""
+    from jupyter_aicci.timeline.colours import THEMES, legend
+    from jupyter_aicci.timeline.figure import figure, item
+
+    if theme not in THEMES:
+        raise UserError("bad_theme", f"?theme={theme}: expected one of {', '.join(THEMES)}.", field="theme")
+    view = view_from_json(data)
+    drawn = item(figure(view, theme=THEMES[theme]))
+    return json.dumps({"item": drawn, "view": data, "legend": legend(view.legend, THEMES[theme])}).encode()
+
+
+def png(data: dict[str, Any]) -> bytes:
+    """The picture of a view."""
+    from jupyter_aicci.timeline.picture import picture
+
+    return picture(view_from_json(data))
+
+
+def bundle_json(data: dict[str, Any]) -> bytes:
+    """Id and summary, picture and words of a view (section 9), as JSON."""
+    from jupyter_aicci.timeline.summary import summary_text
+
+    run = data["run"]
+    return json.dumps(
+        {
+            MIME: {"id": run["id"], "summary": run, "version": VERSION},
+            "image/png": base64.b64encode(png(data)).decode(),
+            "text/plain": summary_text(view_from_json(data)),
+        }
+    ).encode()
+
+
+ROUTES: list[tuple[str, type[AicciHandler]]] = [
+    (rf"/aicci/api/runs/{REF}/figure", Figure),
+    (rf"/aicci/api/runs/{REF}/picture\.png", Picture),
+    (rf"/aicci/api/runs/{REF}/bundle", Bundle),
+]
