@@ -65,9 +65,9 @@ def picture(view: View, *, dpi: float = 150, width_in: float = 8.4) -> bytes:
 
 def _drawn(view: View, dpi: float, width_in: float) -> bytes:
     places, lanes_px = layout(view.lanes)
-    failure = verdict_lines(view.verdict) if view.verdict else []
+    words = said(view)
     frame_top = HEADER_PX + TILES_PX + LEGEND_PX + AXIS_PX
-    height = frame_top + lanes_px + 10 + (LINE_PX * len(failure) + 14 if failure else 0)
+    height = frame_top + lanes_px + 10 + (LINE_PX * len(words) + 14 if words else 0)
     with mpl.rc_context(_plain()):
         card = _card(height, width_in, dpi)
         _header(card, view)
@@ -76,8 +76,8 @@ def _drawn(view: View, dpi: float, width_in: float) -> bytes:
         _time_axis(card, view, frame_top, lanes_px)
         for place in places:
             _lane(card, place, frame_top, view.end_s)
-        if failure:
-            _failure(card, failure, frame_top + lanes_px + 10)
+        if words:
+            _words(card, view, words, frame_top + lanes_px + 10)
         return card.png()
 
 
@@ -265,11 +265,23 @@ def _curve(card: _Card, lane: SeriesLane, top: float, bottom: float, end_s: floa
     )
 
 
-def _failure(card: _Card, lines: Iterable[str], top: float) -> None:
+def said(view: View) -> list[str]:
+    """What failed, or why the run waits or was stopped; nothing while all is well."""
+    if view.verdict:
+        return verdict_lines(view.verdict)
+    state = State(view.run["state"])
+    told = view.run["reason"] and state not in (State.RUNNING, State.SUCCEEDED, State.STARTING)
+    return [view.run["reason"]] if told else []
+
+
+def _words(card: _Card, view: View, lines: Iterable[str], top: float) -> None:
     card.rule(0, top, WIDTH, top)
     y = top + LINE_PX / 2 + 7
-    card.axes.add_patch(Circle((24, y), 8, facecolor=RED.light, linewidth=0))
-    card.text(24, y, "✕", px=10, colour="#ffffff", bold=True, align="center")
+    if view.verdict:
+        card.axes.add_patch(Circle((24, y), 8, facecolor=RED.light, linewidth=0))
+        card.text(24, y, "✕", px=10, colour="#ffffff", bold=True, align="center")
+    else:
+        card.text(24, y, view.run["icon"], px=13, colour=THEME.muted, align="center")
     for place, line in enumerate(lines):
         first = place == 0
         card.text(42, y, line, px=12, bold=first, colour=THEME.text if first else THEME.muted, within=WIDTH - 60)

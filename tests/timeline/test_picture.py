@@ -10,11 +10,12 @@ from itertools import pairwise
 import matplotlib as mpl
 import pytest
 from PIL import Image
-from timeline_builders import Frames, Journal, a_failed_run, a_long_run, at
+from timeline_builders import RUN_ID, Frames, Journal, a_failed_run, a_long_run, at
 
+from jupyter_aicci.model.events import Noted
 from jupyter_aicci.timeline.colours import PHASES
 from jupyter_aicci.timeline.lanes import View
-from jupyter_aicci.timeline.picture import fitted, picture, shown, ticks, width_of
+from jupyter_aicci.timeline.picture import fitted, picture, said, shown, ticks, width_of
 from jupyter_aicci.timeline.view import view
 
 LIMIT_BYTES = 120_000
@@ -71,6 +72,18 @@ def test_a_run_that_only_waits_and_one_without_a_name_have_pictures() -> None:
     """Empty lanes are drawn, not an error."""
     data = picture(view(Journal(name="").run(), (), cost=(), now_ns=at(0)))
     assert Image.open(io.BytesIO(data)).format == "PNG"
+
+
+def test_the_words_under_the_chart_say_what_failed_or_why_it_waits() -> None:
+    """A picture alone tells the reason; a healthy run needs none."""
+    assert said(a_view(a_failed_run)) == [
+        "rank 1 failed: ValueError: bad batch",
+        "Cell In[7], line 17: loss = step(batch)",
+    ]
+    journal = Journal()
+    journal.rows.append(Noted(run_id=RUN_ID, time_ns=at(1), topic="waiting", text="behind 2 runs"))
+    assert said(view(journal.run(), (), cost=(), now_ns=at(2))) == ["behind 2 runs"]
+    assert said(a_view()) == []
 
 
 def test_one_logged_point_is_seen() -> None:
