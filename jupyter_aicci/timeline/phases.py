@@ -18,7 +18,7 @@ from jupyter_aicci.timeline.lanes import PhaseLane, Span
 
 DATA_WAIT_SHARE = 0.15
 MOST_SPANS = 2000
-MOST_CHANGES = 4000  # of one rank; beyond it the short ones are merged
+MOST_CHANGES = 1000  # of one rank; beyond it the short ones are merged: a bar has fewer pixels
 
 WORKING = ("compute", "redone", "data_wait")  # what a step frame may repaint
 
