@@ -9,7 +9,6 @@ Rule: the wait blocks in a socket read, which Stop interrupts at once; nothing h
 from __future__ import annotations
 
 import time
-from functools import cached_property
 from typing import Any
 
 from jupyter_aicci.client import Client, Program, Run
@@ -32,6 +31,7 @@ class Watch:
     def __init__(self, shell: Any, client: Client, run: Run, *, on_stop: str = "detach") -> None:
         self.run = run
         self._shell, self._client, self._on_stop = shell, client, on_stop
+        self._card: Card | None = None
         self._seq = 0
 
     @classmethod
@@ -44,16 +44,14 @@ class Watch:
             raise Detached("stopped while submitting") from None
         return cls(shell, client, run, on_stop=on_stop)
 
-    @cached_property
-    def _card(self) -> Card:
-        summary = self.run.summary()
-        return Card(summary, first_line(summary))
-
-    def show(self) -> None:
-        """Put the card on the screen, and what the snapshot left out under it."""
-        self._card.refresh(self.run.summary())
-        for note in self.run.notes:
-            print("note:", note)
+    def show(self) -> Card:
+        """The card, put on the screen the first time, with what the snapshot left out under it."""
+        if self._card is None:
+            summary = self.run.summary()
+            self._card = Card(summary, first_line(summary))
+            for note in self.run.notes:
+                print("note:", note)
+        return self._card
 
     def until_ended(self, *, missing: tuple[str, ...] = ()) -> None:
         """Show, wait, then bind what the run left. Raises `RunFailed`, `RunStopped`, `Detached` or `Cancelled`."""
@@ -82,7 +80,7 @@ class Watch:
             ended = summary["state"] in TERMINAL
             if ended or (deadline_s is not None and time.monotonic() >= deadline_s):
                 return summary
-            self._card.refresh(summary)
+            self.show().refresh(summary)
 
     def _second_press(self) -> tuple[bool, dict[str, Any]]:
         """(cancelled, summary at the end) when Stop is pressed again in time or the run ends meanwhile.
@@ -112,9 +110,9 @@ class Watch:
 
     def _finish(self, summary: dict[str, Any], missing: tuple[str, ...], *, cancelled: bool) -> None:
         try:
-            self._show_end(summary)
             details = self.run.details()
             self._bind(details["spec"]["pull"], complain=summary["state"] == State.SUCCEEDED)
+            self._show_end(summary)  # after the values, which are there in milliseconds
             if summary["state"] == State.SUCCEEDED:
                 return
             text = report(details, self.run.logs(root_rank(details), tail_bytes=LOG_END_BYTES), missing=missing)
@@ -133,7 +131,7 @@ class Watch:
             png = self.run.picture()
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             text, png = f"{text}\n(no picture: {error})", None
-        self._card.finish(summary, text, png)
+        self.show().finish(summary, text, png)
 
     def _bind(self, names: list[str], *, complain: bool) -> None:
         """Put rank 0's values into the notebook; one that cannot be read is named and left out."""
