@@ -14,7 +14,7 @@ from jupyter_aicci.cli.output import answer, say, write
 from jupyter_aicci.client import Run
 from jupyter_aicci.model.errors import ConflictError
 from jupyter_aicci.model.states import TERMINAL, State
-from jupyter_aicci.render.failures import report, root_rank
+from jupyter_aicci.render.failures import reasons, report, root_rank
 from jupyter_aicci.render.runs import state_line
 
 SECOND_PRESS_S = 3.0
@@ -80,6 +80,8 @@ def _ended(run: Run, summary: dict[str, Any], *, as_json: bool) -> int:
         say(summary_text(run.view()))
     if not succeeded:
         details = run.details()
-        end = "" if not as_json and root_rank(details) == 0 else run.logs(root_rank(details), tail_bytes=LOG_END_BYTES)
-        say(report(details, end))
+        rank = root_rank(details)
+        seen = rank == 0 and not as_json  # its log was on the screen just now
+        log_end = "" if seen else run.logs(rank, tail_bytes=LOG_END_BYTES)
+        say("\n".join(reasons(details)) if seen else report(details, log_end, command="aicci"))
     return DONE if succeeded else FAILED

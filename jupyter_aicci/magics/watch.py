@@ -115,7 +115,8 @@ class Watch:
             self._show_end(summary)  # after the values, which are there in milliseconds
             if summary["state"] == State.SUCCEEDED:
                 return
-            text = report(details, self.run.logs(root_rank(details), tail_bytes=LOG_END_BYTES), missing=missing)
+            log_end = self.run.logs(root_rank(details), tail_bytes=LOG_END_BYTES)
+            text = report(details, log_end, command="%aicci", missing=missing)
         except KeyboardInterrupt:
             raise Detached(f"{self.run.id} has ended; %aicci attach {self.run.id} shows it") from None
         if cancelled:

@@ -25,17 +25,25 @@ def headline(run: dict[str, Any]) -> str:
     return f"{title(run)} {run['state']}: " + ": ".join(part for part in told if part)
 
 
-def report(run: dict[str, Any], log_end: str, *, missing: tuple[str, ...] = ()) -> str:
-    """The whole report; `missing` are notebook names that the cell reads but that were not pushed."""
+def reasons(run: dict[str, Any], *, missing: tuple[str, ...] = ()) -> list[str]:
+    """Who failed and why, where, what to try; `missing` are notebook names the cell reads but that were not pushed."""
     verdict = run.get("verdict") or {}
     lines = [headline(run)]
     lines += [str(verdict[key]) for key in ("where", "hint") if verdict.get(key)]
-    lines += [f"try: add --push {name}" for name in missing if _is_name_error(run, name)]
+    return lines + [f"try: add --push {name}" for name in missing if _is_name_error(run, name)]
+
+
+def report(run: dict[str, Any], log_end: str, *, command: str, missing: tuple[str, ...] = ()) -> str:
+    """The reasons with the end of that rank's log; `command` is how the person calls us, `%aicci` or `aicci`."""
+    lines = reasons(run, missing=missing)
     shown = last_lines(log_end)
+    tail = str((run.get("verdict") or {}).get("tail") or "").rstrip()
+    if tail and tail.split("\n")[-1] not in shown:  # a program that closed its standard error
+        lines += ["", *(f"  {line}" for line in tail.split("\n"))]
     if shown:
         lines += ["", f"last lines of rank {root_rank(run)}:", *(f"  {line}" for line in shown.split("\n"))]
-    lines += ["", f"%aicci describe {run['id']} tells everything about it, %aicci logs {run['id']} --rank R the rest."]
-    return "\n".join(lines)
+    more = f"{command} describe {run['id']} tells everything about it, {command} logs {run['id']} --rank R the rest."
+    return "\n".join([*lines, "", more])
 
 
 def _is_name_error(run: dict[str, Any], name: str) -> bool:

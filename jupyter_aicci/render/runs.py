@@ -44,7 +44,7 @@ def first_line(run: dict[str, Any]) -> str:
 
 
 def meaning_of_exit(code: int, killed_by: int) -> str:
-    """What an exit code or a signal means, in words."""
+    """`exit code 3`, `exit code 137 = SIGKILL`; why that happened is the verdict's to say."""
     number = killed_by or (code - 128 if 128 < code < 160 else 0)
     if not number:
         return f"exit code {code}"
@@ -52,17 +52,7 @@ def meaning_of_exit(code: int, killed_by: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    meanings = {
-        signal.SIGKILL: "killed from outside; without a memory kill on record that is a person, a limit or the host",
-        signal.SIGSEGV: "a native library touched memory it does not own",
-        signal.SIGABRT: "a native library gave up on itself",
-        signal.SIGBUS: "memory-mapped file cut short, or shared memory full",
-        signal.SIGFPE: "a native library divided by zero",
-        signal.SIGILL: "the CPU does not know an instruction of a native library",
-        signal.SIGTERM: "asked to end from outside",
-    }
-    told = meanings.get(number, "")  # type: ignore[call-overload]
-    return f"exit code {128 + number} = {name}" + (f": {told}" if told else "")
+    return f"exit code {128 + number} = {name}"
 
 
 def describe_text(run: dict[str, Any], summary: str) -> str:

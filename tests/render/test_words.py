@@ -94,7 +94,7 @@ def test_failure_report_names_the_first_rank_and_its_last_lines() -> None:
     run = a_run(state="failed", exit_class="user error", verdict=verdict, attempts=attempts)
     assert root_rank(run) == 1
     assert headline(run) == "r0f3c2ab failed: user error: rank 1: NameError: name 'cfg' is not defined"
-    text = report(run, "line\n" * 100 + "the end\n", missing=("cfg", "other"))
+    text = report(run, "line\n" * 100 + "the end\n", command="aicci", missing=("cfg", "other"))
     assert "Cell In[7], line 3" in text
     assert "add --push cfg" in text
     assert "other" not in text
