@@ -90,6 +90,7 @@ class RankExited(Event):
     by_us: bool = False  # we sent the signal
     oom: bool = False
     source: str = "keeper"  # keeper | pidfd | end-record | unknown
+    maxrss_bytes: int = 0  # its peak, 0 = not known
     error: dict[str, Any] = field(default_factory=dict)  # the rank's own record, see agent/rank/errors.py
 
 

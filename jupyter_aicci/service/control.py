@@ -33,6 +33,8 @@ class Now:
     spent_micro: int = 0
     deadline_ns: int = 0
     checkpoint_step: int = -1  # latest complete checkpoint on disk
+    broken: str = ""  # why the engine could not start the attempt, "" = it could
+    empty: frozenset[int] = frozenset()  # nodes of such an attempt on which nothing was ever started
     noted: frozenset[str] = frozenset()  # keys of notes that the journal has
 
 
@@ -90,9 +92,10 @@ def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:
         for note in seen.notes
         if note.key not in now.noted
     ]
+    free = dict.fromkeys(now.empty, now.time_ns) | seen.done
     events += [
-        NodeReleased(run_id=run.id, time_ns=max(done_ns, attempt.held[node]), attempt=attempt.number, node=node)
-        for node, done_ns in sorted(seen.done.items())
+        NodeReleased(run_id=run.id, time_ns=max(free_ns, attempt.held[node]), attempt=attempt.number, node=node)
+        for node, free_ns in sorted(free.items())
         if node not in attempt.released
     ]
     return events
@@ -103,7 +106,7 @@ def _exited(run: Run, attempt: Attempt, exit_: Exit) -> RankExited:
     return RankExited(
         run_id=run.id, time_ns=exit_.time_ns, attempt=attempt.number, rank=exit_.rank, code=int(frame["code"]),
         signal=int(frame["signal"]), by_us=bool(frame["by_us"]), oom=bool(frame["oom"]), source=str(frame["source"]),
-        error=dict(frame["error"] or {}),
+        maxrss_bytes=int(frame.get("maxrss_bytes") or 0), error=dict(frame["error"] or {}),
     )  # fmt: skip
 
 
@@ -120,6 +123,8 @@ def _stop_waiting(run: Run, now: Now) -> list[Event]:
 def _halt(run: Run, attempt: Attempt, now: Now) -> Halt | None:
     if run.stop:
         return Halt(grace_s=run.stop.grace_s, reason=run.stop.reason)
+    if now.broken:
+        return Halt(grace_s=0.0, reason=f"the attempt could not be started: {now.broken}")
     failed = [exit_ for exit_ in attempt.exits.values() if _failed(exit_)]
     first = min(failed, key=lambda exit_: exit_.time_ns, default=None)
     if first is None or now.time_ns - first.time_ns < SETTLE_NS:
