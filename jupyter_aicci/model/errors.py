@@ -22,7 +22,8 @@ class AicciError(Exception):
         self.code, self.message, self.hint, self.field = code, message, hint, field
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+        between = "\n" if "\n" in self.message else " "  # a log's end or a marked line stands by itself
+        return f"{self.message}{between}{self.hint}".strip()
 
     def to_json(self) -> dict[str, Any]:
         """The REST body: `code`, `message`, `hint`, `field`."""
