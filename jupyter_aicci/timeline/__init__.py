@@ -10,7 +10,7 @@ Everything that shows a run is drawn from one `View` (section 7 of docs/explanat
         acc = Accumulator(origin_ns=run.submitted_ns)          one a run, fed once, shared by all its watchers
         acc.feed(frames)                                       in the order of seq; acc.cursor = the last seq
         acc.view(run, *, cost, now_ns, width_px=800, window=None, log_text="", seq=0) -> View
-        mark = acc.mark(view)                                  what one watcher has; one a watcher
+        mark = acc.mark(view, width_px=800)                    what one watcher has; one a watcher
         delta = acc.delta(mark, run, *, cost, now_ns, seq=0)   -> Delta(body, mark, lanes_changed)
             lanes_changed: send a fresh view instead; body is None when nothing changed; go on with delta.mark
     from jupyter_aicci.timeline.summary import run_summary, summary_text

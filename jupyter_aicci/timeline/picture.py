@@ -68,7 +68,7 @@ def _drawn(view: View, dpi: float, width_in: float) -> bytes:
     words = said(view)
     frame_top = HEADER_PX + TILES_PX + LEGEND_PX + AXIS_PX
     height = frame_top + lanes_px + 10 + (LINE_PX * len(words) + 14 if words else 0)
-    with mpl.rc_context(_plain()):
+    with mpl.rc_context(_plain(width_in)):
         card = _card(height, width_in, dpi)
         _header(card, view)
         _tiles(card, view)
@@ -81,10 +81,11 @@ def _drawn(view: View, dpi: float, width_in: float) -> bytes:
         return card.png()
 
 
-def _plain() -> Any:
+def _plain(width_in: float) -> Any:
     """matplotlib's own settings, whatever the user's are; the backend is nobody's business here."""
     ours = ("font", "text", "path", "agg", "hatch", "savefig")
-    return {key: value for key, value in mpl.rcParamsDefault.items() if key.startswith(ours)}
+    plain = {key: value for key, value in mpl.rcParamsDefault.items() if key.startswith(ours)}
+    return plain | {"hatch.linewidth": 0.9 * width_in * 72 / WIDTH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,18 +190,17 @@ def _legend(card: _Card, view: View) -> None:
         if x + width_of(row.label, 11.5) > WIDTH - 40:
             card.text(x, y, "…", colour=THEME.muted)
             return
-        card.box(x, y - 5, 10, 10, **_filling(phase, card))
+        card.box(x, y - 5, 10, 10, **_filling(phase))
         x += 16 + card.text(x + 16, y, row.label, px=11.5, colour=THEME.muted) + 18
 
 
-def _filling(phase: str, card: _Card) -> dict[str, Any]:
+def _filling(phase: str) -> dict[str, Any]:
     row = look(phase)
     return {
         "facecolor": row.colour.light,
         "edgecolor": (1, 1, 1, 0.5),  # of the hatch
         "hatch": row.hatch.strip() * 3 or None,
         "linewidth": 0,
-        "hatch_linewidth": 0.9 * card.point,
     }
 
 
@@ -242,9 +242,9 @@ def _bar(card: _Card, lane: PhaseLane, middle: float, end_s: float) -> None:
         gap = 0.8 if x1 - x0 > 4 else 0.0
         box = (x0, middle - BAR_PX / 2, max(x1 - x0 - gap, 1.2), BAR_PX)
         if gap:
-            card.round_box(*box, 2, **_filling(span.phase, card))
+            card.round_box(*box, 2, **_filling(span.phase))
         else:
-            card.box(*box, **_filling(span.phase, card))
+            card.box(*box, **_filling(span.phase))
 
 
 def _curve(card: _Card, lane: SeriesLane, top: float, bottom: float, end_s: float) -> None:
