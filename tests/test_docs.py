@@ -91,6 +91,14 @@ def test_every_page_is_reachable_from_the_readme() -> None:
     assert sorted(str(page.relative_to(ROOT)) for page in set(PAGES) - seen) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_a_page_names_exist(page: Path) -> None:
+    """A claim that names the test that holds it names one that is there."""
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", page.read_text("utf-8"))
+
+    assert [name for file, name in named if f"def {name}(" not in (ROOT / file).read_text("utf-8")] == []
+
+
 def test_commands_of_the_readme_exist() -> None:
     """Each ./tools/dev command of README and CONTRIBUTING is one that tools/dev knows."""
     text = (ROOT / "README.md").read_text("utf-8") + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
