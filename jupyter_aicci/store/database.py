@@ -11,6 +11,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from jupyter_aicci.agent.files import fail_point, sync_directory
 from jupyter_aicci.store.disk import file_system, is_network
 from jupyter_aicci.store.rows import newer_journal
 
@@ -55,8 +56,7 @@ def create_journal(building: Path, path: Path, rows: tuple[tuple[object, ...], .
     finally:
         db.close()
     sync(building)
-    os.replace(building, path)
-    sync(path.parent)
+    rename(building, path)
 
 
 def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
@@ -80,8 +80,17 @@ def remove_database(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def rename(building: Path, path: Path) -> None:
+    """Put a whole file in the place of another, so that it stays there."""
+    fail_point("rename")
+    os.replace(building, path)
+    fail_point("rename")
+    sync_directory(path.parent)
+
+
 def sync(path: Path) -> None:
-    """fsync a file or a directory."""
+    """fsync a file."""
+    fail_point("fsync")
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

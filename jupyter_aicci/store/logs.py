@@ -17,8 +17,13 @@ from jupyter_aicci.model.text import size as size_text
 from jupyter_aicci.store.disk import from_os_error
 
 MOST_UTF8_BYTES = 4
-# Cursor and erase sequences, window titles, other escapes, single control characters; the rest is text.
-TOKENS = re.compile(r"\x1b\[([0-9;?]*)([ -/]*[@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|[\r\n\b]|[^\x1b\r\n\b]+")
+TOKENS = re.compile(
+    r"\x1b\[([0-9;?]*)([ -/]*[@-~])"  # cursor, erase, colour
+    r"|\x1b\[[0-9;?]*$"  # one of them, cut off
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # window titles
+    r"|\x1b.?|[\r\n\b]"
+    r"|[^\x00-\x08\x0a-\x1f\x7f]+"  # text; other control characters are nowhere and so are skipped
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

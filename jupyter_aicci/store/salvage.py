@@ -8,7 +8,6 @@ Rule: a page is never trusted, a row is believed only with its checksum.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import struct
@@ -16,7 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jupyter_aicci.store.database import COLUMNS, PAGE_BYTES, SIDE_FILES, create_journal, open_journal, sync
+from jupyter_aicci.agent.files import write_atomic
+from jupyter_aicci.store.database import COLUMNS, PAGE_BYTES, SIDE_FILES, create_journal, open_journal, rename, sync
 from jupyter_aicci.store.rows import Row
 
 LEAF = 0x0D  # page type of a table's leaf
@@ -31,8 +31,9 @@ def mend(path: Path) -> tuple[str, ...]:
     Raises `OSError` (disk full while setting aside) and `HostError`; then the damaged journal still is where it was.
     """
     salvaged = path.with_name(path.name + ".salvaged")
-    if salvaged.exists():  # we were killed between the two
+    if salvaged.exists():  # we were killed before this became the journal
         _put_in_place(salvaged, path)
+        return tuple(account.read_text() for account in sorted(path.parent.glob(f"{path.name}.damaged-*.txt"))[-1:])
     if not path.exists() and not _side(path, "-wal").exists():
         return ()
     wal = _read(_side(path, "-wal"))  # before SQLite opens it: closing may fold it in and delete it
@@ -41,9 +42,11 @@ def mend(path: Path) -> tuple[str, ...]:
         return ()
     kept = _set_aside(path, wal)
     rows = scan(_read(kept), wal)
+    account = _account(path, reason, kept, rows)
+    write_atomic(_side(kept, ".txt"), account.encode())
     create_journal(path.with_name(path.name + ".new"), salvaged, tuple(tuple(row) for row in rows))
     _put_in_place(salvaged, path)
-    return (_account(path, reason, kept, rows),)
+    return (account,)
 
 
 def damage(path: Path, wal: bytes) -> str:
@@ -202,8 +205,7 @@ def _put_in_place(salvaged: Path, path: Path) -> None:
     """The old side files go first: SQLite would play an old WAL into the new database."""
     for suffix in SIDE_FILES:
         _side(path, suffix).unlink(missing_ok=True)
-    os.replace(salvaged, path)
-    sync(path.parent)
+    rename(salvaged, path)
 
 
 def _account(path: Path, reason: str, kept: Path, rows: tuple[Row, ...]) -> str:
