@@ -1,17 +1,17 @@
 /**
- * The numbers on top: a description list, value first on the screen.
+ * The numbers on top: a list, each value with what it means.
  */
 import type { ITile } from '../protocol';
 import { el, setText } from './dom';
 
 export class Tiles {
-  readonly node = el('dl', 'tiles');
+  readonly node = el('ul', 'tiles');
 
   update(tiles: readonly ITile[]): void {
     while (this._tiles.length < tiles.length) {
-      const tile = { label: el('dt', 'tile-label'), value: el('dd', 'tile-value') };
+      const tile = { value: el('b', 'tile-value'), label: el('span', 'tile-label') };
       this._tiles.push(tile);
-      this.node.append(el('div', 'tile', tile.label, tile.value));
+      this.node.append(el('li', 'tile', tile.value, ' ', tile.label));
     }
     tiles.forEach((tile, i) => {
       const place = this._tiles[i];
@@ -22,5 +22,5 @@ export class Tiles {
     });
   }
 
-  private readonly _tiles: { label: HTMLElement; value: HTMLElement }[] = [];
+  private readonly _tiles: { value: HTMLElement; label: HTMLElement }[] = [];
 }

@@ -10,6 +10,7 @@ export interface IBokehModel {
   readonly type: string;
   readonly name: string | null;
   readonly tags: readonly unknown[];
+  readonly dimension?: unknown;
   setv(values: Record<string, unknown>): void;
 }
 

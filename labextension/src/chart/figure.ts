@@ -55,7 +55,7 @@ export class EmbeddedFigure implements IDisposable {
     for (const model of this._document.all_models) {
       if (model.type === 'LinearAxis') {
         model.setv({ major_label_text_color: model.name === 'lanes' ? colours.text : colours.muted });
-      } else if (model.type === 'Grid') {
+      } else if (model.type === 'Grid' && model.dimension === 0) {
         model.setv({ grid_line_color: colours.grid });
       } else if (model.type === 'Span') {
         model.setv({ line_color: colours.grid });
