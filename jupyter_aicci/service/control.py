@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from jupyter_aicci import faults
 from jupyter_aicci.model.events import Event, NodeReleased, Noted, RankExited, Stepped, StopRequested
 from jupyter_aicci.model.run import Attempt, Run, apply
-from jupyter_aicci.model.states import State, Step
+from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.service.limits import over_limit
 from jupyter_aicci.service.seen import Exit, Seen
@@ -76,13 +76,17 @@ def _attempt(run: Run) -> Attempt:
     return run.attempt
 
 
+def rank_count(run: Run, attempt: Attempt) -> int:
+    """Ranks of an attempt as its agents count them: one a node where a launcher starts the program."""
+    return len(attempt.placement.nodes) if run.spec.launcher else attempt.placement.world_size
+
+
 def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:
     """Rows for what the agents said and the journal does not have."""
     if not run.holds_nodes or seen.attempt != _attempt(run).number:
         return []
     attempt, events = _attempt(run), list[Event]()
-    ranks = len(attempt.placement.nodes) if run.spec.launcher else attempt.placement.world_size
-    if run.state is State.STARTING and len(seen.started | seen.exits.keys()) >= ranks:
+    if run.state is State.STARTING and len(seen.started | seen.exits.keys()) >= rank_count(run, attempt):
         events.append(_stepped(run, Step.RUN, now, reason="every rank runs the program"))
     events += [_exited(run, attempt, exit_) for rank, exit_ in sorted(seen.exits.items()) if rank not in attempt.exits]
     events += [
@@ -139,7 +143,7 @@ def end_attempt(run: Run, now: Now) -> list[Event]:
     failed = [exit_ for exit_ in exits if _failed(exit_)]
     if run.stop and _stop_came_first(run.stop, failed):
         return [_stopped(run, run.stop, now)]
-    if exits and not failed:
+    if not failed and len(exits) == rank_count(run, attempt):
         return [_stepped(run, Step.SUCCEED, now, reason="every rank ended with exit code 0")]
     return fail_attempt(run, exits, now)
 
@@ -147,6 +151,9 @@ def end_attempt(run: Run, now: Now) -> list[Event]:
 def fail_attempt(run: Run, exits: Iterable[RankExited], now: Now) -> list[Event]:
     """FAIL, or LOSE and REQUEUE where the fault is not the program's and retries are left."""
     verdict = faults.judge(tuple(exits))
+    if now.broken:
+        text = f"the attempt could not be started: {now.broken}"
+        verdict = faults.Verdict(exit_class=ExitClass.INFRASTRUCTURE, text=text, place=text)
     retry = faults.retry_decision(run, verdict, checkpoint_step=now.checkpoint_step, now_ns=now.time_ns)
     body = verdict.to_json()
     if not retry.again:

@@ -14,7 +14,6 @@ from typing import Any
 
 from jupyter_aicci import __version__
 from jupyter_aicci.agent.files import write_json
-from jupyter_aicci.engines.local import LocalEngine
 from jupyter_aicci.model.errors import ConflictError, UserError
 from jupyter_aicci.model.events import Stepped, StopRequested, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
@@ -24,6 +23,7 @@ from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import money
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.scheduler import Start, Wait, forecast, refusal, waiting_of, waiting_of_spec
+from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.limits import parse_deadline_ns
 from jupyter_aicci.service.loop import QUEUES, Loop
 from jupyter_aicci.service.runs import Runs, same_spec
@@ -37,7 +37,7 @@ FORECAST_ID = RunId("r0000000")
 class Desk:
     """One service, as its routes see it."""
 
-    def __init__(self, home: Home, runs: Runs, loop: Loop, engine: LocalEngine, prices: PriceBook) -> None:
+    def __init__(self, home: Home, runs: Runs, loop: Loop, engine: Engine, prices: PriceBook) -> None:
         self.home, self.runs, self.loop, self.engine, self.prices = home, runs, loop, engine, prices
         self.views = Views(home, runs, loop.store)
         self.started_ns = runs.clock.now_ns()
@@ -67,7 +67,7 @@ class Desk:
         self._must_be_laid_out(run_id, spec)
         self._keep_secrets(run_id, spec, body.get("secrets", {}))
         now_ns = self.runs.clock.now_ns()
-        prices = {shape.name: self.prices.price(shape.name).to_json() for shape in self.engine.shapes()}
+        prices = {shape.name: self.prices.price(shape.name).to_json() for shape in self.engine.inventory().shapes}
         submitted = Submitted(run_id=run_id, time_ns=now_ns, spec=spec.to_json(), prices=prices)
         enqueued = Stepped(run_id=run_id, time_ns=now_ns, step=Step.ENQUEUE, attempt=0, reason="waits for its nodes")
         _write(self.home.spec_json(run_id), spec.to_json())

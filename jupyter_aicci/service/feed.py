@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.service.engine import Observed
 from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.frames import FrameStore, StoredFrame
 from jupyter_aicci.store.paths import Home
-
-Observed = tuple[str, int, dict[str, Any]]  # spool, offset behind the frame, frame
 
 
 class Feed:

@@ -33,13 +33,9 @@ LOG = logging.getLogger("aicci.service")
 class UnixHTTPServer(HTTPServer):
     """An HTTP server that only talks to its own user."""
 
-    def initialize(self, *args: Any, uid: int | None = None, **kwargs: Any) -> None:
-        self._uid = os.getuid() if uid is None else uid
-        super().initialize(*args, max_body_size=HARD_BODY_BYTES, max_buffer_size=2 * HARD_BODY_BYTES, **kwargs)
-
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         uid = peer_uid(stream.socket)
-        if uid != self._uid:
+        if uid != os.getuid():
             LOG.warning("refused a connection of uid %s", uid)
             stream.close()
             return
@@ -151,7 +147,7 @@ def serve(desk: Desk, routes: list[tuple[str, type[RequestHandler]]], sock: sock
     application = Application(
         rules, default_handler_class=UnknownRoute, default_handler_args={"desk": desk}, log_function=_log
     )
-    server = UnixHTTPServer(application)
+    server = UnixHTTPServer(application, max_body_size=HARD_BODY_BYTES, max_buffer_size=2 * HARD_BODY_BYTES)
     server.add_socket(sock)
     return server
 

@@ -12,17 +12,13 @@ from typing import Any
 from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.run import Attempt, Run
 from jupyter_aicci.model.text import size
+from jupyter_aicci.service.control import rank_count
 from jupyter_aicci.store.logs import read_log
 from jupyter_aicci.store.paths import Home
 
 TAIL_BYTES = 8192  # in a view
 RATE_BYTES_PER_S = 65_536
 COUNTED_BYTES = 8_000_000  # lines of more skipped output than this are not counted, only its bytes are told
-
-
-def rank_count(run: Run, attempt: Attempt) -> int:
-    """Ranks of an attempt as the agents count them: one a node where a launcher starts the program."""
-    return len(attempt.placement.nodes) if run.spec.launcher else attempt.placement.world_size
 
 
 def log_path(home: Home, run: Run, attempt: Attempt, rank: int) -> Path:

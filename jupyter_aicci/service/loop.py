@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from jupyter_aicci.agent.checkpoints import latest_complete
-from jupyter_aicci.engines.local import LocalEngine
 from jupyter_aicci.model.errors import AicciError
 from jupyter_aicci.model.events import NodeHeld, Noted, Placed, Stepped
 from jupyter_aicci.model.ids import RunId
@@ -25,14 +24,17 @@ from jupyter_aicci.model.text import NS
 from jupyter_aicci.pricing.meter import cost_micro
 from jupyter_aicci.scheduler import Cluster, Decisions, Queue, Start, decide, waiting_of
 from jupyter_aicci.service.control import Halt, Now, react
+from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.feed import Feed
 from jupyter_aicci.service.limits import parse_deadline_ns
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen, see
 from jupyter_aicci.store.frames import FrameStore
+from jupyter_aicci.store.paths import Home
 
 QUEUES = (Queue(name="default"),)
 TICK_S = 0.025
+SHOW_UP_S = 2.0  # an agent that was started has its claim by then
 AGAIN_S = 1.0  # after something went wrong
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
 LOG = logging.getLogger("aicci.service")
@@ -46,13 +48,15 @@ class Watch:
     seen: Seen
     noted: frozenset[str]
     halted: Halt | None = None
+    broken: str = ""  # why the engine could not start the attempt
+    broken_ns: int = 0
 
 
 class Loop:
     """The loop of one service."""
 
-    def __init__(self, runs: Runs, engine: LocalEngine) -> None:
-        self._runs, self._engine, self._home = runs, engine, engine.home
+    def __init__(self, home: Home, runs: Runs, engine: Engine) -> None:
+        self._home, self._runs, self._engine = home, runs, engine
         self._watches: dict[RunId, Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
@@ -64,7 +68,7 @@ class Loop:
     def adopt(self) -> None:
         """Take over every run that holds nodes: agents that live are found, those that are missing are started."""
         for run in self._runs.holding():
-            self._guarded(run, self._adopt)
+            self._guarded(run, self._engine.adopt)
         self.kick()
 
     def kick(self) -> None:
@@ -170,7 +174,7 @@ class Loop:
             seen = see(Seen(attempt=number), feed.of_attempt(number))
             watch = self._watches[run.id] = Watch(feed=feed, seen=seen, noted=self._noted(run))
         elif watch.seen.attempt != number:
-            watch.seen, watch.halted = Seen(attempt=number), None
+            watch.seen, watch.halted, watch.broken = Seen(attempt=number), None, ""
         return watch
 
     def _noted(self, run: Run) -> frozenset[str]:
@@ -183,8 +187,26 @@ class Loop:
             time_ns=time_ns,
             spent_micro=cost_micro(run, time_ns),
             deadline_ns=parse_deadline_ns(run.spec.deadline, submitted_ns=run.submitted_ns),
+            checkpoint_step=self._checkpoint_step(run, watch),
             noted=watch.noted if watch else frozenset(),
+            broken=watch.broken if watch else "",
+            empty=self._empty_nodes(run, watch) if watch and watch.broken else frozenset(),
         )
+
+    def _checkpoint_step(self, run: Run, watch: Watch | None) -> int:
+        """The newest complete checkpoint; looked for only when it decides about another attempt."""
+        placement = run.attempts[-1].placement if run.attempts else None
+        if watch is None or placement is None or (len(watch.seen.done) < len(placement.nodes) and not watch.broken):
+            return -1
+        return latest_complete(self._home.ckpt_dir(run.id), placement.world_size)
+
+    def _empty_nodes(self, run: Run, watch: Watch) -> frozenset[int]:
+        """Nodes of an attempt that could not be started, on which no agent has shown itself for a while."""
+        if self._runs.clock.now_ns() - watch.broken_ns < int(SHOW_UP_S * NS):
+            return frozenset()
+        attempt = run.attempts[-1]
+        dirs = {node.index: self._home.node_dir(run.id, attempt.number, node.index) for node in attempt.placement.nodes}
+        return frozenset(index for index, path in dirs.items() if not (path / "agent.claim").exists())
 
     def _schedule(self) -> None:
         decisions = self.decide()
@@ -202,14 +224,13 @@ class Loop:
     def _place(self, run: Run, *, start: Start) -> None:
         """The nodes are the run's, and paid for, from one row on; then its agents are started."""
         placement, number, now_ns = start.placement, len(run.attempts) + 1, self._runs.clock.now_ns()
-        resume_step = latest_complete(self._home.ckpt_dir(run.id), placement.world_size)
         placed = Placed(
             run_id=run.id,
             time_ns=now_ns,
             attempt=number,
             placement=placement.to_json(),
-            port=self._engine.free_port(),
-            resume_step=-1 if resume_step is None else resume_step,
+            port=self._engine.free_port(placement),
+            resume_step=latest_complete(self._home.ckpt_dir(run.id), placement.world_size),
         )
         step = Stepped(run_id=run.id, time_ns=now_ns, step=Step.PLACE, attempt=number, reason=placement.why)
         held = [
@@ -224,7 +245,8 @@ class Loop:
             self._engine.start(run)
         except (AicciError, OSError) as error:
             LOG.warning("run %s, attempt %d cannot start: %s", run.id, run.attempts[-1].number, error)
-            self._give_up(run, str(error))
+            watch = self._watch(run)
+            watch.broken, watch.broken_ns = str(error), self._runs.clock.now_ns()
 
     def _stepped(self, run: Run, step: Step, reason: str, exit_class: ExitClass) -> Stepped:
         number = run.attempts[-1].number if run.attempts else 0

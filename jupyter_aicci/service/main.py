@@ -17,9 +17,9 @@ from threading import Thread
 from jupyter_aicci import __version__
 from jupyter_aicci.agent.files import write_json
 from jupyter_aicci.agent.identity import claim_of
-from jupyter_aicci.engines.local import LocalEngine
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.service.desk import Desk
+from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.http import LOG
 from jupyter_aicci.service.http import serve as serve_http
 from jupyter_aicci.service.lazy import bring_timeline
@@ -38,6 +38,8 @@ WARM_UP_S = 0.05  # after the first answer, what summaries need is imported, in 
 def serve(home: Home, ready: Callable[[], None]) -> int:
     """Be the service; `ready` is called when it answers."""
     set_up(home.service_log)
+    from jupyter_aicci.engines.local import LocalEngine
+
     config = read_config(home)
     journal = Journal(home.journal)
     try:
@@ -47,11 +49,9 @@ def serve(home: Home, ready: Callable[[], None]) -> int:
     return 0
 
 
-async def _serve(
-    home: Home, journal: Journal, engine: LocalEngine, prices: PriceBook, ready: Callable[[], None]
-) -> None:
+async def _serve(home: Home, journal: Journal, engine: Engine, prices: PriceBook, ready: Callable[[], None]) -> None:
     runs = Runs(journal, Clock(journal))
-    loop = Loop(runs, engine)
+    loop = Loop(home, runs, engine)
     desk = Desk(home, runs, loop, engine, prices)
     end = asyncio.Event()
     desk.shut_down = end.set

@@ -89,7 +89,8 @@ class Runs:
 
     def summary(self, run: Run) -> dict[str, Any]:
         """The run as a row of `aicci ps --json` and the keys beside them."""
-        return bring_timeline().run_summary(run, cost_micro=self.ledger(run).total_micro, seq=self.seq(run.id))
+        cost = self.ledger(run).total_micro
+        return dict(bring_timeline().run_summary(run, cost_micro=cost, seq=self.seq(run.id)))
 
     def details(self, run: Run) -> dict[str, Any]:
         """Summary, spec, attempts, verdict, what it waits for, and every row of its journal."""

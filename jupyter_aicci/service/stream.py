@@ -31,7 +31,7 @@ MOST_RANKS = 64
 class StreamHandler(JsonHandler, WebSocketHandler):
     """WS /v1/runs/REF/stream?cursor=N&width_px=800&ranks=0: the view holds everything, so also all that came after `cursor`."""
 
-    async def get(self, ref: str) -> None:  # type: ignore[override]
+    async def get(self, ref: str) -> None:
         self._run_id = self.desk.runs.find(ref).id
         self._width_px = self.whole("width_px", 800, low=50, high=10_000)
         self._tail = Tail(self.desk.home, self._ranks())

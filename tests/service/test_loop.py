@@ -1,0 +1,250 @@
+"""The control loop on a real journal: what is recorded and what is done for what agents say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from service_builders import Scripted, a_desk, close, submit, turn
+
+from jupyter_aicci.model.events import Noted
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.states import State
+from jupyter_aicci.service.desk import Desk
+
+
+@pytest.fixture
+def engine() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def desk(engine: Scripted) -> Iterator[Desk]:
+    desk = a_desk(engine)
+    yield desk
+    close(desk)
+
+
+def running(desk: Desk, engine: Scripted, **spec: object) -> Run:
+    """A run all of whose ranks have started."""
+    run = submit(desk, **spec)
+    turn(desk)
+    run = desk.runs[run.id]
+    for node in range(len(run.attempts[-1].placement.nodes)):
+        engine.say(run, node, k="started", rank=node, pid=1)
+    turn(desk)
+    return desk.runs[run.id]
+
+
+def end_node(desk: Desk, engine: Scripted, run: Run, node: int = 0, code: int = 0, **more: object) -> None:
+    engine.say_exit(run, node, node, code, **more)
+    engine.say(run, node, k="done", leftover=0)
+
+
+def test_a_run_goes_through_its_life(desk: Desk, engine: Scripted) -> None:
+    """Queued, placed and started, running, succeeded; one node, billed from PLACE to done."""
+    run = submit(desk)
+    assert run.state is State.QUEUED
+    turn(desk)
+    assert desk.runs[run.id].state is State.STARTING
+    assert engine.asked("start") == [1]
+    run = desk.runs[run.id]
+    engine.say(run, 0, k="started", rank=0, pid=1)
+    turn(desk)
+    assert desk.runs[run.id].state is State.RUNNING
+    end_node(desk, engine, run)
+    turn(desk)
+    ended = desk.runs[run.id]
+    assert (ended.state, ended.exit_class) == (State.SUCCEEDED, "")
+    (entry,) = desk.runs.ledger(ended).entries
+    assert not entry.open
+    assert entry.from_ns == ended.attempts[0].placed_ns
+    assert 0 < entry.amount_micro <= (entry.to_ns - entry.from_ns) * 3_600_000_000 // 3_600_000_000_000 + 1
+
+
+def test_a_run_ends_only_when_every_node_is_free(desk: Desk, engine: Scripted) -> None:
+    """Every rank has ended well, but something of the run lives on: it runs, and it is billed."""
+    run = running(desk, engine, nodes=2)
+    end_node(desk, engine, run, 0)
+    engine.say_exit(run, 1, 1)
+    turn(desk, 3)
+    assert desk.runs[run.id].state is State.RUNNING
+    engine.say(run, 1, k="done", leftover=0)
+    turn(desk)
+    assert desk.runs[run.id].state is State.SUCCEEDED
+
+
+def test_a_failed_rank_ends_the_other_nodes(desk: Desk, engine: Scripted) -> None:
+    """After a moment for the others to speak, once."""
+    run = running(desk, engine, nodes=2)
+    error = {"type": "ValueError", "message": "no", "traceback": "", "line": 3, "t_ns": 1, "secondary": False}
+    engine.say_exit(run, 0, 0, 1, error=error)
+    engine.say(run, 0, k="done", leftover=0)
+    turn(desk)
+    assert engine.asked("stop") == []
+    wait_until_stopped(desk, engine)
+    turn(desk, 5)
+    assert engine.asked("stop") == [run.spec.grace]
+    engine.say_exit(run, 1, 1, -15, signal=15, by_us=True)
+    engine.say(run, 1, k="done", leftover=0)
+    turn(desk)
+    ended = desk.runs[run.id]
+    assert (ended.state, ended.exit_class) == (State.FAILED, "user error")
+    assert ended.verdict["rank"] == 0
+
+
+def wait_until_stopped(desk: Desk, engine: Scripted) -> None:
+    for _ in range(2_000_000):
+        turn(desk)
+        if engine.asked("stop"):
+            return
+    pytest.fail("the other nodes were never stopped")
+
+
+def test_a_waiting_run_stops_at_once(desk: Desk, engine: Scripted) -> None:
+    """It holds nothing, so nothing has to end first."""
+    first = running(desk, engine, nodes=4)
+    second = submit(desk, "r0000002")
+    turn(desk)
+    assert desk.runs[second.id].state is State.QUEUED
+    desk.stop(second, {})
+    turn(desk)
+    assert desk.runs[second.id].state is State.STOPPED
+    assert desk.runs[first.id].state is State.RUNNING
+
+
+def test_a_waiting_reason_is_noted_once(desk: Desk, engine: Scripted) -> None:
+    """A row when it changes, none for every look."""
+    running(desk, engine, nodes=4)
+    second = submit(desk, "r0000002")
+    turn(desk, 5)
+    desk.loop.kick()
+    turn(desk, 5)
+    notes = [event for _, event in desk.runs.journal.rows(second.id) if isinstance(event, Noted)]
+    assert [note.topic for note in notes] == ["waiting"]
+    assert desk.runs[second.id].waiting == notes[0].text
+
+
+def test_the_next_run_starts_when_nodes_are_free(desk: Desk, engine: Scripted) -> None:
+    """In the same look that saw the end of the first."""
+    first = running(desk, engine, nodes=4)
+    second = submit(desk, "r0000002")
+    turn(desk)
+    for node in range(4):
+        end_node(desk, engine, first, node)
+    turn(desk)
+    assert desk.runs[second.id].state is State.STARTING
+
+
+def test_a_stop_asks_the_engine_and_ends_as_stopped(desk: Desk, engine: Scripted) -> None:
+    """Its class is "stopped", and its reason the caller's."""
+    run = running(desk, engine)
+    desk.stop(run, {"grace_s": 2.5, "reason": "enough"})
+    turn(desk, 3)
+    assert engine.asked("stop") == [2.5]
+    assert desk.runs[run.id].state is State.RUNNING
+    end_node(desk, engine, run, 0, -15, signal=15, by_us=True)
+    turn(desk)
+    ended = desk.runs[run.id]
+    assert (ended.state, ended.exit_class, ended.reason) == (State.STOPPED, "stopped", "enough")
+
+
+def test_a_second_stop_shortens_the_grace(desk: Desk, engine: Scripted) -> None:
+    """Stop pressed again: the engine hears of it at once; a longer grace is not heard."""
+    run = running(desk, engine)
+    desk.stop(run, {"grace_s": 30})
+    turn(desk)
+    desk.stop(desk.runs[run.id], {"grace_s": 60})
+    desk.stop(desk.runs[run.id], {"grace_s": 0})
+    turn(desk)
+    assert engine.asked("stop") == [30.0, 0.0]
+
+
+def test_a_program_that_ends_well_although_it_was_stopped_is_stopped(desk: Desk, engine: Scripted) -> None:
+    """Whoever handles SIGTERM and leaves with 0 did not finish its work."""
+    run = running(desk, engine)
+    desk.stop(run, {})
+    turn(desk)
+    end_node(desk, engine, run, 0, 0, by_us=True)
+    turn(desk)
+    assert desk.runs[run.id].state is State.STOPPED
+
+
+def test_a_killed_rank_is_tried_again(desk: Desk, engine: Scripted) -> None:
+    """Infrastructure's fault: LOST, QUEUED again, and the next attempt starts; both are billed."""
+    run = running(desk, engine)
+    end_node(desk, engine, run, 0, -9, signal=9)
+    turn(desk)
+    lost = desk.runs[run.id]
+    assert lost.lost == 1
+    assert not lost.ended
+    for _ in range(2_000_000):
+        turn(desk)
+        if desk.runs[run.id].holds_nodes:
+            break
+    assert engine.asked("start") == [1, 2]
+    again = desk.runs[run.id]
+    engine.say(again, 0, k="started", rank=0, pid=2)
+    end_node(desk, engine, again)
+    turn(desk, 2)
+    ended = desk.runs[run.id]
+    assert ended.state is State.SUCCEEDED
+    assert [entry.attempt for entry in desk.runs.ledger(ended).entries] == [1, 2]
+
+
+def test_an_attempt_that_cannot_be_started_frees_its_nodes(desk: Desk, engine: Scripted) -> None:
+    """Nothing lives on its nodes, so they are released, and the reason is the engine's."""
+    engine.broken = "no such interpreter"
+    run = submit(desk, retries=0)
+    for _ in range(2_000_000):
+        turn(desk)
+        if desk.runs[run.id].ended:
+            break
+    ended = desk.runs[run.id]
+    assert ended.state is State.FAILED
+    assert "no such interpreter" in ended.reason
+    assert not any(entry.open for entry in desk.runs.ledger(ended).entries)
+
+
+def test_a_service_that_begins_anew_goes_on_where_it_was(engine: Scripted) -> None:
+    """All that the old one knew is on disk: it adopts, and records nothing twice."""
+    desk = a_desk(engine)
+    run = running(desk, engine)
+    engine.say(run, 0, k="hang", groups=[], suspects=[0])
+    turn(desk)
+    close(desk)
+    again = a_desk(engine)
+    try:
+        again.loop.adopt()
+        turn(again, 3)
+        assert engine.asked("adopt") == [1]
+        end_node(again, engine, run)
+        turn(again, 2)
+        assert again.runs[run.id].state is State.SUCCEEDED
+        kinds = [event.kind for _, event in again.runs.journal.rows(run.id)]
+        assert kinds.count("noted") == 1
+        assert kinds.count("rank_exited") == kinds.count("node_released") == kinds.count("node_held") == 1
+    finally:
+        close(again)
+
+
+def test_a_budget_stops_the_run(desk: Desk, engine: Scripted) -> None:
+    """At a dollar a second, three cents are soon spent."""
+    run = running(desk, engine, budget="0.03")
+    wait_until_stopped(desk, engine)
+    end_node(desk, engine, run, 0, -15, signal=15, by_us=True)
+    turn(desk)
+    ended = desk.runs[run.id]
+    assert (ended.state, ended.exit_class) == (State.STOPPED, "budget")
+
+
+def test_the_loop_sleeps_when_nothing_runs(desk: Desk, engine: Scripted) -> None:
+    """No timer at all without runs; a run that holds nodes is looked at every 25 ms."""
+    turn(desk)
+    assert desk.loop.pause_s is None  # type: ignore[attr-defined]
+    run = running(desk, engine)
+    assert desk.loop.pause_s == pytest.approx(0.025)  # type: ignore[attr-defined]
+    end_node(desk, engine, run)
+    turn(desk)
+    assert desk.runs[run.id].ended
+    assert desk.loop.pause_s is None  # type: ignore[attr-defined]
