@@ -10,7 +10,7 @@ RANK_TABLE_FILE version 1.0 of CANN. Ports: MASTER_PORT is the first, JAX's coor
 from __future__ import annotations
 
 import json
-import os.path
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,9 +135,9 @@ def _surroundings(base: Mapping[str, str], placement: Placement, *, python: str,
         env.setdefault(key, value)
     env |= {"PYTHONUNBUFFERED": "1", **_no_proxy(env, placement)}
     if python:
-        folder = os.path.dirname(python)
-        rest = [part for part in env.get("PATH", "").split(os.pathsep) if part and part != folder]
-        env["PATH"] = os.pathsep.join([folder, *rest])  # `!torchrun` and `!python` mean the run's own
+        folder = posixpath.dirname(python)
+        rest = [part for part in env.get("PATH", "").split(posixpath.pathsep) if part and part != folder]
+        env["PATH"] = posixpath.pathsep.join([folder, *rest])  # `!torchrun` and `!python` mean the run's own
     return env
 
 
