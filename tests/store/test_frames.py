@@ -74,6 +74,19 @@ def test_a_damaged_store_begins_anew(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_truncated_store_begins_anew(tmp_path: Path) -> None:
+    """A folder that was copied halfway is noticed when it is opened, not when a frame is missing."""
+    path = tmp_path / "frames.db"
+    store = FrameStore(path)
+    store.append([(RANK, number, {"text": "x" * 500}, T0) for number in range(200)])
+    store.close()
+    path.write_bytes(path.read_bytes()[:40_000])
+    again = FrameStore(path)
+    assert (again.all(), again.last_seq) == ([], 0)
+    assert path.with_name("frames.db.damaged").stat().st_size == 40_000
+    again.close()
+
+
 def test_an_absent_folder_is_an_error_with_its_name(tmp_path: Path) -> None:
     """Not a stack of SQLite."""
     with pytest.raises(HostError, match="absent"):
