@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_aicci.agent.frames import boot_ns
+from jupyter_aicci.client.transport import call
 from jupyter_aicci.model.errors import EngineError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
@@ -19,7 +22,10 @@ from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.pricing.book import parse_book
 from jupyter_aicci.scheduler import Host
 from jupyter_aicci.service.desk import Desk
+from jupyter_aicci.service.http import serve
 from jupyter_aicci.service.loop import Loop
+from jupyter_aicci.service.main import listen
+from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.journal import Journal
@@ -115,3 +121,42 @@ def submit(desk: Desk, run_id: str = "r0000001", **spec: Any) -> Run:
     src.mkdir(parents=True)
     (src / "cell.py").write_text("")
     return desk.submit({"id": run_id, "spec": {"shape": "cpux1", **spec}})
+
+
+class Served:
+    """A desk behind its socket, in a thread of its own; `call` is a client's request, `do` runs a function in the thread."""
+
+    def __init__(self, engine: Scripted) -> None:
+        self.home = Home.from_environment(os.environ)
+        self._engine, self._ready = engine, threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._asyncio.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    async def _main(self) -> None:
+        self.desk = a_desk(self._engine, self.home)
+        self._asyncio, self._end = asyncio.get_running_loop(), asyncio.Event()
+        server = serve(self.desk, ROUTES, listen(self.home))
+        self._ready.set()
+        await self._end.wait()
+        server.stop()
+        await server.close_all_connections()
+        close(self.desk)
+
+    def do(self, act: Callable[[Desk], Any]) -> Any:
+        """What `act` returns, run in the service's thread."""
+
+        async def inside() -> Any:
+            return act(self.desk)
+
+        return asyncio.run_coroutine_threadsafe(inside(), self._asyncio).result(30)
+
+    def call(self, verb: str, target: str, body: dict[str, Any] | None = None) -> Any:
+        return call(self.home.service_socket, verb, target, body)

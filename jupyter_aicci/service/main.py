@@ -57,7 +57,7 @@ async def _serve(home: Home, journal: Journal, engine: Engine, prices: PriceBook
     desk.shut_down = end.set
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end.set)
-    sock = _listen(home)
+    sock = listen(home)
     server = serve_http(desk, ROUTES, sock)
     _introduce(home)
     LOG.info("service %s answers, pid %d, home %s", __version__, os.getpid(), home.root)
@@ -75,7 +75,7 @@ async def _serve(home: Home, journal: Journal, engine: Engine, prices: PriceBook
     await server.close_all_connections()
 
 
-def _listen(home: Home) -> socket.socket:
+def listen(home: Home) -> socket.socket:
     """The socket under its name; bound beside it and renamed, so that a connection never meets a socket nobody serves."""
     path = home.service_socket
     building = path.with_name(f"{path.name}.{os.getpid()}")
