@@ -19,5 +19,6 @@ export default tseslint.config(
       eqeqeq: 'error'
     }
   },
+  { files: ['src/**/*.spec.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
   { files: ['*.js', '*.mjs'], languageOptions: { globals: { ...globals.node } } }
 );

@@ -1,0 +1,144 @@
+/**
+ * @jest-environment jsdom
+ */
+import { nullTranslator } from '@jupyterlab/translation';
+
+import { RunModel } from '../runs/model';
+import { aDelta, aView, PlayedApi } from '../testing';
+import { renderCard } from './card';
+
+jest.mock('@jupyterlab/translation', () => ({
+  nullTranslator: {
+    load: () => ({ __: (text: string, ...args: unknown[]) => text.replace(/%(\d)/g, (_, i) => String(args[+i - 1])) })
+  }
+}));
+
+const settle = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20));
+
+async function aCard(api = new PlayedApi(), saved = { png: '', text: 'saved words' }) {
+  const model = new RunModel('r1', api);
+  void model.follow();
+  await settle();
+  const host = document.createElement('div');
+  document.body.replaceChildren(host);
+  const card = renderCard(host, model, {
+    trans: nullTranslator.load(''),
+    bokehUrl: version => `/bokeh/${version}`,
+    open: null,
+    saved
+  });
+  const find = (name: string): HTMLElement => host.querySelector(`.jp-aicci-${name}`)!;
+  const press = (label: string): void =>
+    [...host.querySelectorAll('button')].find(each => each.textContent === label)!.click();
+  return { api, model, host, card, find, press };
+}
+
+test('a card shows name, state in a word, where the run is, and its numbers', async () => {
+  const { api, find, model } = await aCard();
+  api.last.send({ type: 'view', view: aView() });
+  expect(find('header').textContent).toContain('▶digitsrunningcpux2 ×2 · default · r1');
+  expect(find('tile').textContent).toBe('0:12 elapsed');
+  expect(find('plot').getAttribute('aria-label')).toBe('Timeline of run digits, running; elapsed: 0:12; loss 2.1');
+  model.dispose();
+});
+
+test('what a run says never becomes markup', async () => {
+  const { api, host, model } = await aCard();
+  const evil = '<img src=x onerror=alert(1)>';
+  const run = { ...aView({}, 'failed').run, name: evil, reason: evil };
+  api.view = () => Promise.reject(new Error('away'));
+  api.last.send({
+    type: 'view',
+    view: aView({ run, verdict: { text: evil, rank: -1 }, log: { rank: 0, text: evil } })
+  });
+  expect(host.querySelector('img')).toBeNull();
+  expect(host.textContent).toContain(evil);
+  model.dispose();
+});
+
+test('Stop asks first, then stops', async () => {
+  const { api, model, press } = await aCard();
+  const stop = jest.spyOn(api, 'stop');
+  api.last.send({ type: 'view', view: aView() });
+  press('Stop');
+  expect(stop).not.toHaveBeenCalled();
+  press('Stop it');
+  expect(stop).toHaveBeenCalledWith('r1');
+  model.dispose();
+});
+
+test('a stop that fails says so, and can be tried again', async () => {
+  const { api, model, press, find } = await aCard();
+  api.stop = () => Promise.reject(new Error('no service'));
+  api.last.send({ type: 'view', view: aView() });
+  press('Stop');
+  press('Stop it');
+  await settle();
+  expect(find('note').textContent).toBe('The run was not stopped: no service');
+  press('Stop');
+  model.dispose();
+});
+
+test('while the connection is lost the card says so and keeps what it shows', async () => {
+  const { api, find, model } = await aCard();
+  api.last.send({ type: 'view', view: aView() });
+  api.last.close();
+  await settle();
+  expect(find('note').textContent).toContain('connection lost');
+  expect(find('body').hidden).toBe(false);
+  model.dispose();
+});
+
+test('a run that is not known here leaves the saved picture and words', async () => {
+  const { ApiError } = await import('../runs/model');
+  const api = new PlayedApi();
+  api.summary = () => Promise.reject(new ApiError(404, 'unknown_run', 'no such run', ''));
+  const { find, host } = await aCard(api, { png: 'AAAA', text: 'digits succeeded' });
+  api.last.close();
+  await settle();
+  expect(find('saved').hidden).toBe(false);
+  expect(find('saved').textContent).toContain('not known here');
+  expect(host.querySelector('img')!.src).toBe('data:image/png;base64,AAAA');
+  expect(host.querySelector('img')!.alt).toBe('digits succeeded');
+  expect(find('body').hidden).toBe(true);
+});
+
+test('the chart is also a table, which follows the run', async () => {
+  const { api, find, model, press } = await aCard();
+  api.last.send({ type: 'view', view: aView() });
+  press('Show as table');
+  expect(find('plot').hidden).toBe(true);
+  api.last.send(aDelta({ series: { 'value:loss': { t: [3], v: [2], value: '2.0', lo: 2, hi: 2.3 } } }));
+  const rows = [...find('table-place').querySelectorAll('tbody tr')].map(row =>
+    [...row.children].map(cell => cell.textContent)
+  );
+  expect(rows).toEqual([
+    ['node 0', 'training', '0:00', '12.0 s'],
+    ['loss', '2.0', '2', '2.3', '3']
+  ]);
+  press('Show as chart');
+  expect(find('plot').hidden).toBe(false);
+  model.dispose();
+});
+
+test('a failure names its class, where, what to try, and the last lines of the rank', async () => {
+  const { api, find, host } = await aCard();
+  const verdict = { text: 'rank 1 failed: ValueError', where: 'Cell In[7], line 17', hint: 'try smaller', rank: 1 };
+  const failed = aView({ run: { ...aView({}, 'failed').run, exit_class: 'user error' }, verdict, live: false });
+  api.view = () => Promise.resolve(failed);
+  api.last.send({ type: 'view', view: failed });
+  await settle();
+  expect(find('verdict').textContent).toContain('user error: rank 1 failed: ValueErrorCell In[7], line 17try smaller');
+  expect(find('last-lines').textContent).toBe('line of rank 1');
+  const stop = [...host.querySelectorAll('button')].find(each => each.textContent === 'Stop')!;
+  expect(stop.hidden).toBe(true);
+});
+
+test('a disposed card leaves nothing behind', async () => {
+  const { api, card, host, model } = await aCard();
+  api.last.send({ type: 'view', view: aView() });
+  card.dispose();
+  api.last.send(aDelta());
+  expect(host.childNodes).toHaveLength(0);
+  model.dispose();
+});
