@@ -17,11 +17,13 @@ from jupyter_aicci.agent.files import write_json
 from jupyter_aicci.model.errors import ConflictError, UserError
 from jupyter_aicci.model.events import Stepped, StopRequested, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
+from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.spec import RunSpec, parse_spec
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import money
 from jupyter_aicci.pricing.book import PriceBook
+from jupyter_aicci.provision.environment import rank_environment
 from jupyter_aicci.scheduler import Start, Wait, forecast, refusal, waiting_of, waiting_of_spec
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.limits import parse_deadline_ns
@@ -88,7 +90,7 @@ class Desk:
         assert isinstance(answer, Wait), "what can never run was refused before"
         empty = forecast(self.loop.cluster().emptied(), QUEUES, [], request, now_ns)
         assert isinstance(empty, Start), "what is not refused fits when nothing runs"
-        return self._forecast_json(spec, empty, "waits", answer.text)
+        return self._forecast_json(spec, empty, "later", answer.text)
 
     def _forecast_json(self, spec: RunSpec, start: Start, starts: str, reason: str) -> dict[str, Any]:
         placement = start.placement
@@ -103,7 +105,25 @@ class Desk:
             "price": price.to_json(),
             "price_text": _price_text(price.micro_per_h * len(placement.nodes), price.currency),
             "placement": placement.to_json(),
+            "environment": self._environment(spec, placement),
         }
+
+    def _environment(self, spec: RunSpec, placement: Placement) -> dict[str, str]:
+        """What rank 0 is told beside the host's own environment; values of secrets are not shown."""
+        user = dict(item.split("=", 1) for item in spec.env) | dict.fromkeys(spec.secret, "(secret)")
+        return rank_environment(
+            {},
+            placement=placement,
+            port=self.engine.free_port(placement),
+            node=0,
+            local_rank=0,
+            run_id=FORECAST_ID,
+            attempt=1,
+            node_dir=str(self.home.node_dir(FORECAST_ID, 1, 0)),
+            python=spec.python,
+            user=user,
+            retries=spec.retries,
+        )
 
     def stop(self, run: Run, body: Mapping[str, Any]) -> Run:
         """Record the wish to stop, and act on it. Raises `ConflictError` for a run that has ended."""

@@ -260,10 +260,11 @@ def test_a_forecast_sends_nothing(served: Served, engine: Scripted) -> None:
     """Now, or why not; what can never run is refused as a submit would be."""
     now = served.call("POST", "/v1/forecast", {"spec": {"shape": "cpux1", "nodes": 3}})
     assert (now["starts"], now["world_size"], now["price_text"]) == ("now", 3, "$10800.00/h")
+    assert (now["environment"]["WORLD_SIZE"], now["environment"]["RANK"]) == ("3", "0")
     served.do(lambda desk: submit(desk, nodes=3))
     served.do(turn)
     later = served.call("POST", "/v1/forecast", {"spec": {"shape": "cpux2"}})
-    assert later["starts"] != "now"
+    assert later["starts"] == "later"
     assert later["reason"]
     assert refused(served, "POST", "/v1/forecast", {"spec": {"nodes": 99}}).code == "never_fits"
     assert len(served.call("GET", "/v1/runs")) == 1
