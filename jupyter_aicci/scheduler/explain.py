@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from jupyter_aicci.model.errors import did_you_mean
+from jupyter_aicci.model.errors import UserError, did_you_mean
 from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.model.text import size
 from jupyter_aicci.scheduler.choose import AUTO, Choice, candidates, choices, place, ranks_on
@@ -19,22 +19,32 @@ from jupyter_aicci.scheduler.decisions import Never, Queue, Wait, Waiting, WhyCl
 
 def never(cluster: Cluster, queues: Sequence[Queue], run: Waiting) -> Never | None:
     """Why the run could not start even on the emptied cluster, None if it could."""
+    error = _refusal(cluster, queues, run)
+    if error is None:
+        return None
+    return Never(run_id=run.run_id, code=error.code, text=error.message, hint=error.hint, field=error.field)
+
+
+def _refusal(cluster: Cluster, queues: Sequence[Queue], run: Waiting) -> UserError | None:
     names = [queue.name for queue in queues]
     if run.queue not in names:
-        text = f"queue {run.queue!r} does not exist{_guess(run.queue, names)}."
-        return _never(run, "unknown_queue", text, "`%aicci queues` lists the queues.", field="queue")
-    known = [shape.name for shape in cluster.shapes]
+        return UserError(
+            "unknown_queue", f"queue {run.queue!r} does not exist{_guess(run.queue, names)}.",
+            hint="`%aicci queues` lists the queues.", field="queue",
+        )  # fmt: skip
+    known = [AUTO, *(shape.name for shape in cluster.shapes)]
     for name in run.shapes:
-        if name not in (AUTO, *known):
-            text = f"shape {name!r} is not offered here{_guess(name, [AUTO, *known])}."
-            return _never(run, "unknown_shape", text, "`%aicci shapes` lists what is.", field="shape")
+        if name not in known:
+            return UserError(
+                "unknown_shape", f"shape {name!r} is not offered here{_guess(name, known)}.",
+                hint="`%aicci shapes` lists what is.", field="shape",
+            )  # fmt: skip
     if choices(cluster, run):
         return None
-    return _never(run, "never_fits", _too_much(cluster, run), _what_would(cluster, run), field=_field(cluster, run))
-
-
-def _never(run: Waiting, code: str, text: str, hint: str, *, field: str) -> Never:
-    return Never(run_id=run.run_id, code=code, text=text, hint=hint, field=field)
+    return UserError(
+        "never_fits", f"this run can never start here: {_too_much(cluster, run)}.",
+        hint=_what_would(cluster, run), field=_field(cluster, run),
+    )  # fmt: skip
 
 
 def _guess(word: str, known: Sequence[str]) -> str:
@@ -46,19 +56,17 @@ def _too_much(cluster: Cluster, run: Waiting) -> str:
     """What the run asks for, against what there is."""
     shape = _shape_meant(cluster, run)
     if shape is None:
-        return "this run can never start here: no host offers a shape."
+        return "no host offers a shape"
     if ranks_on(shape, run) > shape.slots:
         takes = f"{shape.name}, the largest," if AUTO in run.shapes else f"a {shape.name} node"
         return (
-            f"this run can never start here: it asks for {run.ranks_per_node} ranks a node, "
-            f"and {takes} takes {shape.slots} (one per {'accelerator' if shape.accelerators else 'CPU'})."
+            f"it asks for {run.ranks_per_node} ranks a node, "
+            f"and {takes} takes {shape.slots} (one per {'accelerator' if shape.accelerators else 'CPU'})"
         )
     nodes = run.sizes[-1]
     asks, has = _scarcest(cluster.emptied(), shape, nodes)
-    return (
-        f"this run can never start here: it asks for {nodes} {shape.name} node{'s' if nodes > 1 else ''} "
-        f"({asks}), and {_place_name(cluster)} has {has}."
-    )
+    gang = f"{nodes} {shape.name} node{'s' if nodes > 1 else ''}"
+    return f"it asks for {gang} ({asks}), and {_place_name(cluster)} has {has}"
 
 
 def _shape_meant(cluster: Cluster, run: Waiting) -> Shape | None:
