@@ -52,6 +52,7 @@ export interface ISeriesLane {
   readonly id: string;
   readonly kind: 'series';
   readonly name: string;
+  /** What is not drawn, or empty. */
   readonly note: string;
   readonly unit: string;
   readonly value: string;
@@ -90,8 +91,9 @@ export interface IView {
   readonly verdict: IVerdict | null;
 }
 
-/** Points to append to a lane, and its latest value and bounds. */
+/** Points to append to a lane, and its latest value, bounds and note. */
 export interface ISeriesDelta {
+  readonly note: string;
   readonly t: readonly number[];
   readonly v: readonly (number | null)[];
   readonly value: string;

@@ -108,7 +108,7 @@ test('the chart is also a table, which follows the run', async () => {
   api.last.send({ type: 'view', view: aView() });
   press('Show as table');
   expect(find('plot').hidden).toBe(true);
-  api.last.send(aDelta({ series: { 'value:loss': { t: [3], v: [2], value: '2.0', lo: 2, hi: 2.3 } } }));
+  api.last.send(aDelta({ series: { 'value:loss': { note: '', t: [3], v: [2], value: '2.0', lo: 2, hi: 2.3 } } }));
   const rows = [...find('table-place').querySelectorAll('tbody tr')].map(row =>
     [...row.children].map(cell => cell.textContent)
   );

@@ -70,7 +70,7 @@ class Card implements IDisposable {
     this._table.hidden = true;
     const legendRow = el('div', 'legend-line', this._legend.node, this._toggle);
     this._body = el('div', 'body', this._tiles.node, legendRow, this._plot, this._table);
-    this._body.append(this._verdict.node, this._log.node);
+    this._body.append(this._notes, this._verdict.node, this._log.node);
     this._saved = new Saved(_options.saved, trans);
     this._node = el('section', 'card', this._header.node, this._saved.node, this._body, this._live);
     this._node.setAttribute('aria-label', trans.__('Run %1', _model.id));
@@ -117,12 +117,22 @@ class Card implements IDisposable {
     this._verdict.update(view);
     this._log.update(view);
     this._chart.update(view);
+    this._showNotes(view);
     this._plot.setAttribute('aria-label', chartWords(view, this._options.trans));
     this._view = view;
     if (!this._table.hidden) {
       this._drawTable();
     }
     this._announce(view);
+  }
+
+  /** What the curves leave out. */
+  private _showNotes(view: IView): void {
+    const notes = view.lanes
+      .filter(lane => lane.kind === 'series' && lane.note)
+      .map(lane => `${lane.name}: ${lane.note}`);
+    setText(this._notes, notes.join('; '));
+    this._notes.hidden = notes.length === 0;
   }
 
   /** A line for screen readers, at most every ten seconds; the state's change at once. */
@@ -189,6 +199,7 @@ class Card implements IDisposable {
   private readonly _tiles = new Tiles();
   private readonly _plot = el('div', 'plot');
   private readonly _table = el('div', 'table-place');
+  private readonly _notes = el('p', 'notes detail');
   private readonly _live = el('p', 'live');
   private readonly _header: Header;
   private readonly _legend: Legend;

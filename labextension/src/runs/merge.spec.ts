@@ -6,8 +6,11 @@ const loss = (view = aView()): ISeriesLane => view.lanes.find((lane): lane is IS
 
 test('a delta appends points, replaces spans and leaves what it does not name the same object', () => {
   const view = aView();
-  const merged = merge(view, aDelta({ series: { 'value:loss': { t: [3], v: [2.0], value: '2', lo: 2, hi: 2.3 } } }));
-  expect(loss(merged)).toMatchObject({ t: [1, 2, 3], v: [2.3, 2.1, 2.0], value: '2', lo: 2, hi: 2.3 });
+  const merged = merge(
+    view,
+    aDelta({ series: { 'value:loss': { note: '', t: [3], v: [2.0], value: '2', lo: 2, hi: 2.3 } } })
+  );
+  expect(loss(merged)).toMatchObject({ note: '', t: [1, 2, 3], v: [2.3, 2.1, 2.0], value: '2', lo: 2, hi: 2.3 });
   expect(merged.lanes[0]).toBe(view.lanes[0]);
   expect(merged.cursor).toBe(11);
   expect(merged.end_s).toBe(13);
@@ -15,12 +18,12 @@ test('a delta appends points, replaces spans and leaves what it does not name th
 });
 
 test('points that come a second time after a reconnection are not drawn twice', () => {
-  const again = { t: [1, 1.5, 2.5], v: [2.3, 2.2, 2.0], value: '2', lo: 2, hi: 2.3 };
+  const again = { note: '', t: [1, 1.5, 2.5], v: [2.3, 2.2, 2.0], value: '2', lo: 2, hi: 2.3 };
   expect(loss(merge(aView(), aDelta({ series: { 'value:loss': again } }))).t).toEqual([1, 2, 2.5]);
 });
 
 test('a break in the line stays a break', () => {
-  const gap = { t: [3, 4], v: [null, 2.0], value: '2', lo: 2, hi: 2.3 };
+  const gap = { note: '', t: [3, 4], v: [null, 2.0], value: '2', lo: 2, hi: 2.3 };
   expect(loss(merge(aView(), aDelta({ series: { 'value:loss': gap } }))).v).toEqual([2.3, 2.1, null, 2.0]);
 });
 
@@ -47,7 +50,10 @@ test('the run is over when its state says so', () => {
 
 test('another lane or another phase asks for another figure, more points do not', () => {
   const view = aView();
-  const more = merge(view, aDelta({ series: { 'value:loss': { t: [3], v: [2], value: '2', lo: 2, hi: 3 } } }));
+  const more = merge(
+    view,
+    aDelta({ series: { 'value:loss': { note: '', t: [3], v: [2], value: '2', lo: 2, hi: 3 } } })
+  );
   expect(structure(more)).toBe(structure(view));
   expect(structure({ ...view, legend: ['queued', 'compute'] })).not.toBe(structure(view));
   expect(structure({ ...view, lanes: view.lanes.slice(0, 1) })).not.toBe(structure(view));

@@ -47,6 +47,7 @@ function appended(lane: ISeriesLane, more: ISeriesDelta): ISeriesLane {
   const fresh = first < 0 ? more.t.length : first;
   return {
     ...lane,
+    note: more.note,
     value: more.value,
     lo: more.lo,
     hi: more.hi,

@@ -1,0 +1,118 @@
+"""The page and Python mean the same words: the interfaces of protocol.ts against what the Python side writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from timeline_builders import a_failed_run, a_long_run
+
+from jupyter_aicci.extension.drawings import bundle_json, figure_json
+from jupyter_aicci.extension.handlers import error_body
+from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.model.states import TERMINAL, State
+from jupyter_aicci.timeline.colours import PHASES
+from jupyter_aicci.timeline.incremental import Accumulator
+
+Interfaces = dict[str, dict[str, bool]]  # interface -> field -> whether it must be there
+
+
+@pytest.fixture(scope="module")
+def source(repository: Path) -> Path:
+    return repository / "labextension" / "src"
+
+
+@pytest.fixture(scope="module")
+def interfaces(source: Path) -> Interfaces:
+    text = (source / "protocol.ts").read_text()
+    found: Interfaces = {}
+    for name, body in re.findall(r"export interface (\w+) \{\n(.*?)\n\}", text, re.DOTALL):
+        fields = re.findall(r"^  readonly (?:'([^']+)'|(\w+))(\??):", body, re.MULTILINE)
+        found[name] = {quoted or plain: not optional for quoted, plain, optional in fields}
+    return found
+
+
+@pytest.fixture(scope="module")
+def views() -> list[dict[str, Any]]:
+    """A run that lives, one that succeeded, one that failed."""
+    made = []
+    for run, frames, cost in (a_long_run(), a_long_run(ended=True), a_failed_run()):
+        state = Accumulator(origin_ns=run.submitted_ns)
+        state.feed(frames)
+        made.append(state.view(run, cost=cost, now_ns=cost[-1][0], log_text="last words").to_json())
+    return made
+
+
+def agree(interfaces: Interfaces, name: str, data: dict[str, Any], *, more: bool = False) -> None:
+    """Every field that the page reads is there, and with `more` false nothing beside them."""
+    fields = interfaces[name]
+    missing = [field for field, must in fields.items() if must and field not in data]
+    unknown = [] if more else [field for field in data if field not in fields]
+    assert (missing, unknown) == ([], []), f"{name} of protocol.ts and Python differ"
+
+
+def test_a_view_has_the_fields_that_the_page_reads(interfaces: Interfaces, views: list[dict[str, Any]]) -> None:
+    """Section 7: the view with its summary, tiles, lanes, spans and log, field by field."""
+    for view in views:
+        agree(interfaces, "IView", view)
+        agree(interfaces, "ISummary", view["run"])
+        agree(interfaces, "ILog", view["log"])
+        for tile in view["tiles"]:
+            agree(interfaces, "ITile", tile)
+        for lane in view["lanes"]:
+            agree(interfaces, {"phases": "IPhaseLane", "series": "ISeriesLane"}[lane["kind"]], lane)
+            for span in lane.get("spans", ()):
+                agree(interfaces, "ISpan", span)
+    verdicts = [view["verdict"] for view in views if view["verdict"]]
+    assert verdicts, "the failed run has one"
+    for verdict in verdicts:
+        agree(interfaces, "IVerdict", verdict, more=True)
+        assert verdict.keys() & {"text", "where", "hint", "rank"} == {"text", "where", "hint", "rank"}
+
+
+def test_a_delta_has_the_fields_that_the_page_reads(interfaces: Interfaces) -> None:
+    """Section 7: what changed, and nothing the page would pass over."""
+    run, frames, cost = a_long_run()
+    frames_so_far = list(frames)
+    state = Accumulator(origin_ns=run.submitted_ns)
+    state.feed(frames_so_far[:-500])
+    mark = state.mark(state.view(run, cost=cost[:1], now_ns=frames_so_far[-500].time_ns))
+    state.feed(frames_so_far)
+    delta = state.delta(mark, run, cost=cost, now_ns=cost[-1][0])
+    assert delta.body is not None
+    agree(interfaces, "IDelta", delta.body)
+    assert delta.body["series"].keys() >= {"value:loss", "cost"}
+    for series in delta.body["series"].values():
+        agree(interfaces, "ISeriesDelta", series)
+
+
+def test_figure_bundle_and_errors_have_the_fields_that_the_page_reads(
+    interfaces: Interfaces, views: list[dict[str, Any]]
+) -> None:
+    """Section 8: what the extension adds to the service's answers."""
+    figure = json.loads(figure_json(views[0], "dark"))
+    agree(interfaces, "IFigure", figure)
+    agree(interfaces, "IBokehItem", figure["item"], more=True)
+    assert re.fullmatch(r"3\.\d+\.\d+", figure["item"]["doc"]["version"])
+    for row in figure["legend"]:
+        agree(interfaces, "ILegendRow", row)
+    bundle = json.loads(bundle_json(views[1]))
+    agree(interfaces, "IBundle", bundle)
+    agree(interfaces, "IRunOutput", bundle["application/vnd.aicci.run+json"])
+    error = error_body(UserError("bad_spec", "it is wrong.", hint="correct it"), 500)
+    agree(interfaces, "IErrorBody", error, more=True)
+
+
+def test_the_page_translates_every_state_and_phase(source: Path) -> None:
+    """A word of the tables that the page does not know would stay English for everyone."""
+    words = (source / "card" / "words.ts").read_text()
+    for state in State:
+        assert f"{state}: trans.__('{state}')" in words
+    for look in PHASES:
+        assert f"{look.phase}: trans.__('{look.label}')" in words
+    terminal = re.search(r"TERMINAL = new Set\(\[(.*?)\]", (source / "runs" / "merge.ts").read_text())
+    assert terminal
+    assert set(re.findall(r"'(\w+)'", terminal[1])) == {str(state) for state in TERMINAL}
