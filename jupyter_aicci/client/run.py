@@ -108,14 +108,14 @@ class Run:
 
     def result(self, name: str) -> Any:
         """The value of one `--pull` name; arrays are mapped, not read. Raises `NotFoundError` where rank 0 left none."""
-        from jupyter_aicci.agent.values import load_value
-
         if name not in self.results:
             known = ", ".join(self.results) or "nothing yet"
             raise NotFoundError(
                 "no_result", f"run {self.id} has no result '{name}'; it has {known}.",
                 hint=f"Name it with --pull {name}; it is there when rank 0 has ended.", field="pull",
             )  # fmt: skip
+        from jupyter_aicci.agent.values import load_value
+
         return load_value(self._client.home.results_dir(self.id), name)
 
     def view(self, width_px: int = 800) -> View:

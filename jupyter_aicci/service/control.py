@@ -11,7 +11,6 @@ Rule 3: pure. Money and limits come in as `Now`; what is to be done goes out as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jupyter_aicci import faults
@@ -140,17 +139,17 @@ def end_attempt(run: Run, now: Now) -> list[Event]:
     """The rows that end an attempt of which nothing lives any more."""
     attempt = _attempt(run)
     exits = tuple(exit_ for _, exit_ in sorted(attempt.exits.items()))
-    failed = [exit_ for exit_ in exits if _failed(exit_)]
-    if run.stop and _stop_came_first(run.stop, failed):
+    well = len(exits) == rank_count(run, attempt) and not any(_failed(exit_) for exit_ in exits)
+    if run.stop and _stop_came_first(run.stop, exits, well=well):
         return [_stopped(run, run.stop, now)]
-    if not failed and len(exits) == rank_count(run, attempt):
+    if well:
         return [_stepped(run, Step.SUCCEED, now, reason="every rank ended with exit code 0")]
     return fail_attempt(run, exits, now)
 
 
-def fail_attempt(run: Run, exits: Iterable[RankExited], now: Now) -> list[Event]:
+def fail_attempt(run: Run, exits: tuple[RankExited, ...], now: Now) -> list[Event]:
     """FAIL, or LOSE and REQUEUE where the fault is not the program's and retries are left."""
-    verdict = faults.judge(tuple(exits))
+    verdict = faults.judge(exits)
     if now.broken:
         text = f"the attempt could not be started: {now.broken}"
         verdict = faults.Verdict(exit_class=ExitClass.INFRASTRUCTURE, text=text, place=text)
@@ -164,9 +163,12 @@ def fail_attempt(run: Run, exits: Iterable[RankExited], now: Now) -> list[Event]
     return [lose, again]
 
 
-def _stop_came_first(stop: StopRequested, failed: list[RankExited]) -> bool:
-    """Whether the run ends because of the stop: no rank had failed by itself before it was asked for."""
-    return all(exit_.by_us or exit_.time_ns >= stop.time_ns for exit_ in failed)
+def _stop_came_first(stop: StopRequested, exits: tuple[RankExited, ...], *, well: bool) -> bool:
+    """Whether the stop is why the run ends: nothing had failed by itself before it, nor had everything ended well."""
+    before = [exit_ for exit_ in exits if exit_.time_ns < stop.time_ns]
+    if any(_failed(exit_) and not exit_.by_us for exit_ in before):
+        return False
+    return not well or len(before) < len(exits)
 
 
 def _failed(exit_: RankExited) -> bool:
