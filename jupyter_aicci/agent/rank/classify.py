@@ -1,0 +1,99 @@
+"""Which exceptions another rank's death causes, and which are the fault of what is around the program.
+
+In: an exception, or the last lines of a log. Out: secondary or not; the reason of an infrastructure error or "".
+Rule: by class and text only. The texts are those of gloo, NCCL, torch's store, XLA's coordination service and MPI; each pattern has
+a line in tests/agent/rank/test_classify.py that a real peer's death printed, or its source.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+
+DISK_FULL, ADDRESS_IN_USE = "disk full", "address in use"  # faults/retry.py compares the second
+
+_LOST_PEER = re.compile(
+    r"Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed|Connection refused|Connection aborted"
+    r"|Application timeout caused pair closure|Timed out waiting \d+ ?ms for (?:recv|send) operation"
+    r"|wait timeout after \d+ ?ms|Timed out after \d+ seconds waiting for clients|remote server shutdown or crash"
+    r"|failed to recv, got 0 bytes|NCCL (?:remote|watchdog)|ncclRemoteError|remote process exited or there was a network error"
+    r"|[Ww]atchdog caught collective operation timeout|NCCL communicator was aborted"
+    r"|[Pp]eer .*(?:died|failed|has left)|[Cc]oordination service.*(?:heartbeat|unavailable|shut)|heartbeat timeout"
+    r"|tasks? (?:have|has)? ?(?:crashed|died|been set to ERROR|been unhealthy)|another task died|Barrier (?:timed out|failed)"
+    r"|MPI_ABORT was invoked|lost communication with|HCCL.*(?:timeout|link)",
+)
+_COLLECTIVE_TYPES = frozenset({"RuntimeError", "XlaRuntimeError", "JaxRuntimeError", "ValueError"})
+_ADDRESS = re.compile(r"EADDRINUSE|[Aa]ddress already in use")
+_DISK = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
+_ABORTED = re.compile(
+    r"Terminating process because the JAX distributed service detected fatal errors|another task died|MPI_ABORT was invoked"
+)
+
+
+class CollectiveAbort(ConnectionError):
+    """Another rank went away in the middle of `aicci.allreduce`; always a consequence, never the cause."""
+
+
+def is_secondary(error: BaseException) -> bool:
+    """Whether another rank's death (or our own wish to stop) explains this exception, or one that it came from."""
+    return any(_one_is_secondary(each) for each in chain(error))
+
+
+def infrastructure_reason(error: BaseException) -> str:
+    """`address in use`, `disk full`, or "" for an error of the program's own."""
+    for each in chain(error):
+        number, text = getattr(each, "errno", None), _text(each)
+        if number in (errno.ENOSPC, errno.EDQUOT) or (
+            not isinstance(each, (SyntaxError, KeyError)) and _DISK.search(text)
+        ):
+            return DISK_FULL
+        if number == errno.EADDRINUSE or (_is_network_error(each) and _ADDRESS.search(text)):
+            return ADDRESS_IN_USE
+    return ""
+
+
+def aborted_by_peer(log_tail: str) -> str:
+    """The line with which native code ended the process because another rank had died; "" if there is none.
+
+    JAX's coordination client does so: no exception, no record, and the exit looks like a rank that died by itself.
+    """
+    return next((line.strip() for line in log_tail.splitlines() if _ABORTED.search(line)), "")
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception, the members of a group, and what each came from."""
+    todo, seen = [error], set[int]()
+    while todo:
+        each = todo.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        if isinstance(each, BaseExceptionGroup):
+            todo += each.exceptions
+        follow = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        todo += [follow] if follow else []
+
+
+def _one_is_secondary(error: BaseException) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, CollectiveAbort) or ("Stop" in names and type(error).__module__ == "aicci"):
+        return True
+    if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError, ConnectionRefusedError)):
+        return True
+    if not (_is_network_error(error) or names & _COLLECTIVE_TYPES):
+        return False
+    return not _ADDRESS.search(_text(error)) and bool(_LOST_PEER.search(_text(error)))
+
+
+def _is_network_error(error: BaseException) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"OSError", "RuntimeError", "DistError", "XlaRuntimeError", "JaxRuntimeError"})
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # somebody's __str__
+        return ""

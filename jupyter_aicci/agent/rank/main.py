@@ -1,0 +1,154 @@
+"""One rank from its first to its last instruction.
+
+    run_rank(plan, index)        in a child forked from the zygote by the keeper, or in a fresh process; never returns
+
+The keeper has set session, group, claim, descriptors (0 empty, 1 and 2 the log), working directory and environment.
+Out: frames in rank-R.spool, rank-R.error if an exception ended it, results/ on rank 0, rank-R.end as the very last thing.
+Rule 1: the program is a real `__main__` with a file, so tracebacks, pickling and every start method of multiprocessing work.
+Rule 2: exit codes are Python's own: 0, what sys.exit says, 1 for an exception, 130 for KeyboardInterrupt; 143 where `aicci.Stop`
+came out of the program because SIGTERM asked for it.
+Rule 3: `os._exit` ends it, after the program's own exit functions: the interpreter's end would run the zygote's.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import sys
+import types
+from typing import Any, NoReturn
+
+from ..files import write_json
+from ..frames import boot_ns
+from . import api, exchange, fresh, hooks, notebook
+from .errors import CellTraceback, print_thread_errors, record_of, write_record
+from .session import Session, Stop
+
+IMPORTABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "importable")  # `import aicci` of spawned workers
+
+
+def run_rank(plan: dict[str, Any], index: int) -> NoReturn:
+    """Run the program of `plan` as the rank at `plan["ranks"][index]`; never returns."""
+    fresh.open_streams()
+    fresh.forget_inherited()
+    session, tracebacks = Session(plan, index), CellTraceback(plan)
+    main = _main_module(plan, tracebacks.file)
+    code = 1
+    try:
+        _set_up(session, tracebacks, main)
+        _execute(plan, tracebacks.file, main)
+        code = 0
+    except BaseException as error:
+        if not session.here:  # a child that the program forked by hand and that came back up to here
+            _leave_child(error)
+        code = _ended_by(error, session, tracebacks)
+    session.ending = True
+    if not session.here:
+        _leave_child(None)
+    _leave(session, main, code)
+
+
+def _set_up(session: Session, tracebacks: CellTraceback, main: types.ModuleType) -> None:
+    session.enter("starting")
+    fresh.catch_signals(session.path("stacks"), session.want_stop)
+    fresh.reseed()
+    fresh.apply_threads()
+    print_thread_errors(tracebacks)
+    api.start(session)
+    os.environ["AICCI_API"] = api.__name__
+    main.__dict__["aicci"] = sys.modules["aicci"] = api
+    notebook.furnish(main.__dict__)
+    hooks.install(session)
+    exchange.load_pushed(session, main.__dict__)
+
+
+def _main_module(plan: dict[str, Any], file: str) -> types.ModuleType:
+    """A fresh `__main__` that knows its file, and `sys` as if the interpreter had been started with it."""
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__file__=file, __builtins__=builtins, __annotations__={})
+    sys.modules["__main__"] = main
+    sys.argv = [file, *plan["argv"]]
+    sys.path[:] = [os.path.dirname(file), *_own_path_last()]
+    return main
+
+
+def _own_path_last() -> list[str]:
+    """`sys.path` without our directories, whose modules have everyday names; the zipapp, if this runs from one, near its end."""
+    package_dir = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    home = os.path.dirname(package_dir)
+    rest = [entry for entry in sys.path if entry and os.path.abspath(entry) not in (package_dir, home)]
+    top_level = __name__.partition(".")[0] == os.path.basename(package_dir)  # aicci_agent.rank.main in home
+    return [*rest, *([home] if top_level else []), IMPORTABLE]
+
+
+def _execute(plan: dict[str, Any], file: str, main: types.ModuleType) -> None:
+    with open(file, "rb") as source:
+        code = compile(source.read(), file, "exec", dont_inherit=True)
+    exec(code, main.__dict__)
+
+
+def _ended_by(error: BaseException, session: Session, tracebacks: CellTraceback) -> int:
+    """The exit code of what came out of the program; the record first, then the log."""
+    session.ending = True
+    code = _code_of(error, session)
+    if code == 0 or isinstance(error, Stop):
+        return code
+    write_record(session.path("error"), record_of(error, tracebacks, step=session.step))
+    if isinstance(error, SystemExit):
+        if error.code is not None and not isinstance(error.code, int):
+            print(error.code, file=sys.stderr)
+    elif sys.excepthook is not sys.__excepthook__:
+        _call_programs_hook(error)
+    else:
+        print(tracebacks.text(error), end="", file=sys.stderr)
+    fresh.flush_streams()
+    return code
+
+
+def _code_of(error: BaseException, session: Session) -> int:
+    if isinstance(error, Stop):
+        return 128 + signal.SIGTERM if session.stop_wanted else 0
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    if isinstance(error, SystemExit):
+        return 0 if error.code is None else error.code & 0xFF if isinstance(error.code, int) else 1
+    return 1
+
+
+def _call_programs_hook(error: BaseException) -> None:
+    """The program has an excepthook of its own (a logger, a pretty printer): it is asked as Python would."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+
+
+def _leave(session: Session, main: types.ModuleType, code: int) -> NoReturn:
+    """Values, the program's exit functions, the last frames, the end record."""
+    session.enter("done")
+    session.flush()
+    if session.rank == 0 and code in (0, 128 + signal.SIGTERM):
+        exchange.write_pulled(session, main.__dict__)
+    fresh.run_exit_functions()
+    try:
+        write_json(session.path("end"), {"code": code, "t_ns": boot_ns()})
+    except OSError as error:
+        print(f"aicci: the end record could not be written: {error}", file=sys.stderr)
+        fresh.flush_streams()
+    os._exit(code)
+
+
+def _leave_child(error: BaseException | None) -> NoReturn:
+    code = 0
+    if isinstance(error, SystemExit):
+        code = 0 if error.code is None else error.code & 0xFF if isinstance(error.code, int) else 1
+    elif error is not None:
+        import traceback
+
+        traceback.print_exception(error)
+        code = 1
+    fresh.flush_streams()
+    os._exit(code)
