@@ -8,7 +8,6 @@ Rule 2: errors are the service's own, `AicciError`s with its code and hint.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -64,7 +63,7 @@ class Client:
         The same `run_id` twice is one run. Raises `UserError` (what is wrong with spec or program) and `HostError` (disk full,
         service unreachable); then nothing is left behind.
         """
-        run_id = run_id or new_run_id(secrets.randbelow)
+        run_id = run_id or new_run_id(_random_below)
         body: dict[str, Any] = {"id": run_id, "spec": spec.to_json()}
         if spec.secret:
             body["secrets"] = _secrets(spec, os.environ if secret_values is None else secret_values)
@@ -149,6 +148,11 @@ class Client:
         from jupyter_aicci.client.run import Run
 
         return Run(self, summary, notes)
+
+
+def _random_below(limit: int) -> int:
+    """Uniform for powers of two, which is all that ids ask for."""
+    return int.from_bytes(os.urandom(4), "little") % limit
 
 
 def _run_path(ref: str) -> str:

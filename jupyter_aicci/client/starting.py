@@ -8,7 +8,6 @@ Rule: the started service belongs to nobody's process group; the caller may die.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,8 @@ def ensure_service(home: Home) -> None:
 
 def start_service(home: Home) -> None:
     """Start a service for this home and wait until it answers; harmless when one runs."""
+    import subprocess
+
     command = [sys.executable, "-m", "jupyter_aicci.service"]
     try:
         done = subprocess.run(

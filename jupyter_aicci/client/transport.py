@@ -7,7 +7,6 @@ Rule 2: `Unreachable` says whether the request may have arrived; who calls decid
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 from pathlib import Path
@@ -24,21 +23,10 @@ class Unreachable(HostError):
         self.sent = sent
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """An HTTP connection whose address is a socket's path."""
-
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("aicci", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 def call(path: Path, verb: str, target: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.0) -> Any:
     """The JSON answer to one request; raises `Unreachable` or the error that the service answered with."""
+    from jupyter_aicci.client.connection import UnixConnection
+
     connection = UnixConnection(path, timeout_s)
     try:
         try:
@@ -46,9 +34,9 @@ def call(path: Path, verb: str, target: str, body: dict[str, Any] | None = None,
         except OSError as error:
             raise Unreachable(f"the service's socket {path} cannot be reached ({error}).", sent=False) from None
         try:
-            status, raw = _exchange(connection, verb, target, body)
-        except (OSError, http.client.HTTPException) as error:
-            what = "did not answer in time" if isinstance(error, TimeoutError) else f"broke off ({error!r})"
+            status, raw = connection.exchange(verb, target, body)
+        except OSError as error:
+            what = "did not answer in time" if isinstance(error, TimeoutError) else f"broke off ({error})"
             raise Unreachable(f"the service at {path} {what}.", sent=True) from None
     finally:
         connection.close()
@@ -67,14 +55,6 @@ def answers(path: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-def _exchange(connection: UnixConnection, verb: str, target: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"} if data is not None else {}
-    connection.request(verb, target, body=data, headers=headers)
-    response = connection.getresponse()
-    return response.status, response.read()
 
 
 def _decode(raw: bytes) -> Any:

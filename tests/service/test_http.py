@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from service_builders import Scripted, Served, submit, turn
 
-from jupyter_aicci.client.transport import UnixConnection
+from jupyter_aicci.client.connection import UnixConnection
 from jupyter_aicci.model.errors import AicciError, ConflictError, NotFoundError, UserError
 from jupyter_aicci.service import http
 
