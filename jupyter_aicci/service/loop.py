@@ -35,6 +35,7 @@ from jupyter_aicci.store.paths import Home
 QUEUES = (Queue(name="default"),)
 TICK_S = 0.025
 SHOW_UP_S = 2.0  # an agent that was started has its claim by then
+ADOPT_S = 1.0
 AGAIN_S = 1.0  # after something went wrong
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
 LOG = logging.getLogger("aicci.service")
@@ -50,6 +51,7 @@ class Watch:
     halted: Halt | None = None
     broken: str = ""  # why the engine could not start the attempt
     broken_ns: int = 0
+    adopt_ns: int = 0  # when its agents are looked for next
 
 
 class Loop:
@@ -66,9 +68,11 @@ class Loop:
         self._changed = True  # whether the scheduler has something to decide
 
     def adopt(self) -> None:
-        """Take over every run that holds nodes: agents that live are found, those that are missing are started."""
-        for run in self._runs.holding():
-            self._guarded(run, self._engine.adopt)
+        """Take over what an earlier service left: secrets of ended runs go, and every run that holds nodes is looked at."""
+        for path in self._home.runs_dir.glob("*/secrets.json"):
+            run_id = RunId(path.parent.name)
+            if run_id in self._runs and self._runs[run_id].ended:
+                path.unlink(missing_ok=True)
         self.kick()
 
     def kick(self) -> None:
@@ -132,6 +136,7 @@ class Loop:
         """Read, record, act."""
         watch = self._watch(run) if run.holds_nodes else None
         if watch is not None:
+            self._keep_up(run, watch)
             self._read(run, watch)
         reaction = react(run, watch.seen if watch else Seen(attempt=0), self._now(run, watch))
         self._runs.record(reaction.events)
@@ -142,6 +147,13 @@ class Loop:
                 watch.halted = reaction.halt
         if not self._runs[run.id].holds_nodes and (watch is not None or self._runs[run.id].ended):
             self._let_go(self._runs[run.id])
+
+    def _keep_up(self, run: Run, watch: Watch) -> None:
+        """See to it that every node has its agent: at the first look, and every second after it."""
+        now_ns = self._runs.clock.now_ns()
+        if not watch.broken and now_ns >= watch.adopt_ns:
+            watch.adopt_ns = now_ns + int(ADOPT_S * NS)
+            self._engine.adopt(run)
 
     def _read(self, run: Run, watch: Watch) -> None:
         """What the spools have; once more when the last node is free, since ranks spoke before their agent said so."""
@@ -174,7 +186,7 @@ class Loop:
             seen = see(Seen(attempt=number), feed.of_attempt(number))
             watch = self._watches[run.id] = Watch(feed=feed, seen=seen, noted=self._noted(run))
         elif watch.seen.attempt != number:
-            watch.seen, watch.halted, watch.broken = Seen(attempt=number), None, ""
+            watch.seen, watch.halted, watch.broken, watch.adopt_ns = Seen(attempt=number), None, "", 0
         return watch
 
     def _noted(self, run: Run) -> frozenset[str]:
@@ -241,11 +253,16 @@ class Loop:
         self._start(self._runs[run.id])
 
     def _start(self, run: Run) -> None:
+        """What the engine cannot start, whatever the reason, is an attempt that failed; the next one may succeed."""
+        watch = self._watch(run)
+        watch.adopt_ns = self._runs.clock.now_ns() + int(ADOPT_S * NS)
         try:
             self._engine.start(run)
-        except (AicciError, OSError) as error:
-            LOG.warning("run %s, attempt %d cannot start: %s", run.id, run.attempts[-1].number, error)
-            watch = self._watch(run)
+        except Exception as error:
+            known = isinstance(error, (AicciError, OSError))
+            LOG.warning(
+                "run %s, attempt %d cannot start: %s", run.id, run.attempts[-1].number, error, exc_info=not known
+            )
             watch.broken, watch.broken_ns = str(error), self._runs.clock.now_ns()
 
     def _stepped(self, run: Run, step: Step, reason: str, exit_class: ExitClass) -> Stepped:
