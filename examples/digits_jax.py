@@ -5,7 +5,6 @@ Every rank computes on its own share of each batch; the gradient that all of the
 """
 
 import math
-import os
 
 import aicci
 import jax
@@ -16,11 +15,8 @@ from sklearn.datasets import load_digits
 
 SEED, EPOCHS, BATCH, WIDTH, PEAK_LR, MOMENTUM = 0, 20, 128, 1024, 0.02, 0.9
 
-# One process a rank, one CPU device a process; the collectives between them go over TCP.
-jax.config.update("jax_cpu_collectives_implementation", "gloo")
-if aicci.world_size > 1:
-    jax.distributed.initialize(os.environ["JAX_COORDINATOR_ADDRESS"], aicci.world_size, aicci.rank)
-mesh = jax.make_mesh((aicci.world_size,), ("data",))
+aicci.init_jax()  # jax.distributed.initialize with this run's address, size and rank
+mesh = jax.make_mesh((jax.device_count(),), ("data",))
 on_every_rank = NamedSharding(mesh, PartitionSpec())
 split_over_ranks = NamedSharding(mesh, PartitionSpec("data"))
 
@@ -86,10 +82,11 @@ for step in range(state["step"], EPOCHS * steps_per_epoch):
     aicci.log(step=step, loss=float(loss), lr=lr)
 
     if batch == steps_per_epoch - 1:
-        accuracy = float(accuracy_of(params, test_x, test_y))
+        with aicci.span("eval"):
+            accuracy = float(accuracy_of(params, test_x, test_y))
         aicci.log(step=step, accuracy=accuracy)
         history.append({"step": step, "loss": float(loss), "accuracy": accuracy})
-        kept = jax.tree.map(np.asarray, {"params": params, "velocity": velocity})
-        aicci.checkpoint.save({"step": step + 1, "history": history, **kept})
+        kept = jax.tree.map(np.asarray, {"params": params, "velocity": velocity})  # equal on all ranks: one file
+        aicci.checkpoint.save({"step": step + 1, "history": history, **kept}, shared=True)
         if aicci.rank == 0:
             print(f"epoch {epoch + 1:2d}/{EPOCHS}  loss {float(loss):.4f}  accuracy on unseen digits {accuracy:.3f}")

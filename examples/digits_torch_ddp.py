@@ -54,7 +54,7 @@ for epoch in range(first_epoch, EPOCHS):
         schedule.step()
         aicci.log(step=epoch * len(loader) + batch, loss=loss.item(), lr=schedule.get_last_lr()[0])
 
-    with torch.no_grad():
+    with torch.no_grad(), aicci.span("eval"):
         accuracy = (network(test_x).argmax(dim=1) == test_y).float().mean().item()
     aicci.log(step=(epoch + 1) * len(loader) - 1, accuracy=accuracy)
     history.append({"epoch": epoch, "loss": loss.item(), "accuracy": accuracy})
@@ -65,7 +65,9 @@ for epoch in range(first_epoch, EPOCHS):
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
-        }
+        },
+        step=(epoch + 1) * len(loader),
+        shared=True,  # equal on all ranks: one file
     )
     if aicci.rank == 0:
         print(f"epoch {epoch + 1:2d}/{EPOCHS}  loss {loss.item():.4f}  accuracy on unseen digits {accuracy:.3f}")

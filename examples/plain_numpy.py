@@ -41,9 +41,10 @@ for step in range(state["step"], EPOCHS * steps_per_epoch):
     aicci.log(step=step, loss=loss)
 
     if batch == steps_per_epoch - 1:
-        accuracy = float((predict(test_x).argmax(axis=1) == test_y.argmax(axis=1)).mean())
+        with aicci.span("eval"):
+            accuracy = float((predict(test_x).argmax(axis=1) == test_y.argmax(axis=1)).mean())
         aicci.log(step=step, accuracy=accuracy)
         history.append({"step": step, "loss": loss, "accuracy": accuracy})
-        aicci.checkpoint.save({"step": step + 1, "weight": weight, "bias": bias, "history": history})
+        aicci.checkpoint.save({"step": step + 1, "weight": weight, "bias": bias, "history": history}, shared=True)
         if aicci.rank == 0:
             print(f"epoch {epoch + 1:2d}/{EPOCHS}  loss {loss:.4f}  accuracy on unseen digits {accuracy:.3f}")
