@@ -35,7 +35,7 @@ export class Header {
     this._open = button('button', trans.__('Open'), () => this._actions.open?.());
     this._open.hidden = !_actions.open;
     const menu = new Menu(trans.__('More'), [
-      [trans.__('Copy run id'), () => void navigator.clipboard.writeText(id)],
+      [trans.__('Copy run id'), () => this._copy(id)],
       [trans.__('Save picture'), () => this._actions.savePicture()]
     ]);
     this._icon.setAttribute('aria-hidden', 'true');
@@ -67,6 +67,15 @@ export class Header {
   /** A word on the connection, or none. */
   say(note: string): void {
     setText(this._note, note);
+  }
+
+  /** Into the clipboard; on a page without https, where there is none, the id is selected for Ctrl+C. */
+  private _copy(id: string): void {
+    if (window.isSecureContext) {
+      void navigator.clipboard.writeText(id);
+    } else {
+      getSelection()?.selectAllChildren(this._id);
+    }
   }
 
   private _ask(asked: boolean): void {

@@ -25,8 +25,8 @@ export class LogTail implements IDisposable {
     this._ranks.addEventListener('change', () => this._choose());
     this._text.tabIndex = 0;
     this._text.setAttribute('aria-label', _trans.__('End of the log'));
-    this._details = el('details', 'log', el('summary', 'log-title', _trans.__('Log'), ' ', this._ranks), this._text);
-    this._ranks.addEventListener('click', event => event.stopPropagation());
+    const bar = el('div', 'log-bar', this._ranks);
+    this._details = el('details', 'log', el('summary', 'log-title', _trans.__('Log')), bar, this._text);
     this._details.addEventListener('toggle', () => this._choose());
     this.node = this._details;
   }
