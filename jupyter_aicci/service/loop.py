@@ -36,6 +36,7 @@ QUEUES = (Queue(name="default"),)
 TICK_S = 0.025
 SHOW_UP_S = 2.0  # an agent that was started has its claim by then
 ADOPT_S = 1.0
+COME_UP_S = 30.0  # an agent that is still missing then has something wrong with it
 AGAIN_S = 1.0  # after something went wrong
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
 LOG = logging.getLogger("aicci.service")
@@ -51,6 +52,7 @@ class Watch:
     halted: Halt | None = None
     broken: str = ""  # why the engine could not start the attempt
     broken_ns: int = 0
+    since_ns: int  # when this service began to watch the attempt
     adopt_ns: int = 0  # when its agents are looked for next
 
 
@@ -150,10 +152,14 @@ class Loop:
 
     def _keep_up(self, run: Run, watch: Watch) -> None:
         """See to it that every node has its agent: at the first look, and every second after it."""
-        now_ns = self._runs.clock.now_ns()
-        if not watch.broken and now_ns >= watch.adopt_ns:
-            watch.adopt_ns = now_ns + int(ADOPT_S * NS)
-            self._engine.adopt(run)
+        now_ns, attempt = self._runs.clock.now_ns(), run.attempts[-1]
+        if watch.broken or now_ns < watch.adopt_ns:
+            return
+        watch.adopt_ns = now_ns + int(ADOPT_S * NS)
+        self._engine.adopt(run)
+        if now_ns - watch.since_ns > int(COME_UP_S * NS) and self._without_agent(run):
+            log = self._home.node_dir(run.id, attempt.number, min(self._without_agent(run))) / "agent.log"
+            watch.broken, watch.broken_ns = f"an agent does not come up; {log} says why", now_ns
 
     def _read(self, run: Run, watch: Watch) -> None:
         """What the spools have; once more when the last node is free, since ranks spoke before their agent said so."""
@@ -184,9 +190,12 @@ class Loop:
         if watch is None:
             feed = Feed(self._home, run.id, self._runs.clock)
             seen = see(Seen(attempt=number), feed.of_attempt(number))
-            watch = self._watches[run.id] = Watch(feed=feed, seen=seen, noted=self._noted(run))
+            watch = self._watches[run.id] = Watch(
+                feed=feed, seen=seen, noted=self._noted(run), since_ns=self._runs.clock.now_ns()
+            )
         elif watch.seen.attempt != number:
             watch.seen, watch.halted, watch.broken, watch.adopt_ns = Seen(attempt=number), None, "", 0
+            watch.since_ns = self._runs.clock.now_ns()
         return watch
 
     def _noted(self, run: Run) -> frozenset[str]:
@@ -216,6 +225,10 @@ class Loop:
         """Nodes of an attempt that could not be started, on which no agent has shown itself for a while."""
         if self._runs.clock.now_ns() - watch.broken_ns < int(SHOW_UP_S * NS):
             return frozenset()
+        return self._without_agent(run)
+
+    def _without_agent(self, run: Run) -> frozenset[int]:
+        """Nodes of the latest attempt where no agent has left its claim."""
         attempt = run.attempts[-1]
         dirs = {node.index: self._home.node_dir(run.id, attempt.number, node.index) for node in attempt.placement.nodes}
         return frozenset(index for index, path in dirs.items() if not (path / "agent.claim").exists())
