@@ -3,7 +3,8 @@
 Rule 1: what others read is written to a temporary name, synced, renamed, and the directory synced: a reader sees the old file or
 the new one, after a crash too.
 Rule 2: `fail_point(name)` costs one dictionary look-up unless AICCI_FAIL_AT is set: `commit:3` kills this process with SIGKILL at
-its third commit, `any:7` at its seventh commit, fsync or rename. Crash tests sweep n until a process ends untouched.
+its third commit, `any:7` at its seventh commit, fsync or rename; `keeper/any:7` means only keepers (of service, agent, keeper,
+zygote). Crash tests sweep n until a process ends untouched.
 """
 
 from __future__ import annotations
@@ -12,10 +13,20 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False  # see frames.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 _COUNTS: dict[str, int] = {}
+_ROLE = ["service"]
+
+
+def set_role(role: str) -> None:
+    """Say what kind of process this is; its fail points are counted from here on."""
+    _ROLE[0] = role
+    _COUNTS.clear()
 
 
 def fail_point(name: str) -> None:
@@ -23,8 +34,9 @@ def fail_point(name: str) -> None:
     wanted = os.environ.get("AICCI_FAIL_AT")
     if not wanted:
         return
-    which, _, n = wanted.partition(":")
-    if which not in (name, "any"):
+    role, _, point = wanted.rpartition("/")
+    which, _, n = point.partition(":")
+    if (role and role != _ROLE[0]) or which not in (name, "any"):
         return
     _COUNTS[which] = _COUNTS.get(which, 0) + 1
     if _COUNTS[which] == int(n or 1):
@@ -58,10 +70,17 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
     """Make a rename within `path` survive a power cut; a file system that cannot sync directories is left alone."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        fail_point("fsync")
         with contextlib.suppress(OSError):
             os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Unlink, if it is there and can be."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> None:

@@ -8,19 +8,24 @@ from there when more has come, so a writer killed at any byte costs at most the 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
 import time
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from _thread import allocate_lock
+
+TYPE_CHECKING = False  # importing typing and abc would cost every agent's start some milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    Frame = dict[str, Any]
 
 HEADER = struct.Struct("<II")
 MAX_PAYLOAD_BYTES = 16 << 20  # a length above this is garbage, not a record
 READ_BYTES = 4 << 20  # most that one `read_spool` takes in
-
-Frame = dict[str, Any]
 
 
 def encode(frame: Mapping[str, Any]) -> bytes:
@@ -52,7 +57,7 @@ class Decoder:
             return None
         length, checksum = HEADER.unpack_from(self._pending)
         end = HEADER.size + length
-        if length > MAX_PAYLOAD_BYTES:
+        if not 0 < length <= MAX_PAYLOAD_BYTES:  # nought: a file system's zeros after a power cut
             self.torn = True
         if self.torn or len(self._pending) < end:
             return None
@@ -66,19 +71,31 @@ class Decoder:
         return frame
 
 
-def read_spool(path: str | os.PathLike[str], offset: int) -> tuple[list[tuple[int, Frame]], int]:
-    """([(offset after the frame, frame)], offset to go on from); a missing file is an empty one."""
+def read_spool(
+    path: str | os.PathLike[str], offset: int, limit_bytes: int = READ_BYTES
+) -> tuple[list[tuple[int, Frame]], int]:
+    """([(offset after the frame, frame)], offset to go on from) of about `limit_bytes`; a missing file is an empty one."""
     try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            data = file.read(READ_BYTES)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return [], offset
+    try:
+        while True:
+            data = os.pread(fd, limit_bytes, offset)
+            found = _records(data, offset)
+            if found or len(data) < limit_bytes or limit_bytes > MAX_PAYLOAD_BYTES:
+                return found, found[-1][0] if found else offset
+            limit_bytes *= 4  # one record is longer than what was read
+    finally:
+        os.close(fd)
+
+
+def _records(data: bytes, offset: int) -> list[tuple[int, Frame]]:
     decoder, at, found = Decoder(), 0, []
     for frame in decoder.receive(data):
         at += HEADER.size + HEADER.unpack_from(data, at)[0]
         found.append((offset + at, frame))
-    return found, offset + at
+    return found
 
 
 class SpoolWriter:
@@ -88,26 +105,31 @@ class SpoolWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str], source: str) -> None:
+        self._lock = allocate_lock()  # threads of a program log too
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._cut_torn_tail(path)
         self.write({"k": "head", "t": boot_ns(), "source": source, **clocks()})
 
     def _cut_torn_tail(self, path: str | os.PathLike[str]) -> None:
-        size, whole = os.fstat(self._fd).st_size, 0
-        while whole < size:
-            _, reached = read_spool(path, whole)
-            if reached == whole:
-                break
-            whole = reached
-        if whole < size:
-            os.ftruncate(self._fd, whole)
+        whole, going_on = 0, True
+        while going_on:
+            found, whole = read_spool(path, whole)
+            going_on = bool(found)
+        os.ftruncate(self._fd, whole)
 
     def write(self, frame: Mapping[str, Any]) -> None:
-        """Append one frame; raises OSError (ENOSPC) with nothing half written that a reader would take."""
+        """Append one frame; raises OSError (ENOSPC) and leaves nothing of it behind, or all later ones would be unreadable."""
         record = encode(frame)
-        written = os.write(self._fd, record)
-        while written < len(record):
-            written += os.write(self._fd, record[written:])
+        with self._lock:
+            before = os.fstat(self._fd).st_size
+            try:
+                if os.write(self._fd, record) == len(record):
+                    return
+            except OSError:
+                os.ftruncate(self._fd, before)
+                raise
+            os.ftruncate(self._fd, before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def fileno(self) -> int:
         return self._fd

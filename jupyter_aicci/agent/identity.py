@@ -13,25 +13,36 @@ import json
 import os
 import signal
 import struct
-from dataclasses import dataclass
-from typing import Any
+from collections import namedtuple
 
 from .files import read_json
 from .frames import boot_id
 
+TYPE_CHECKING = False  # see frames.py
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
 PIDFD_INFO_EXIT = 1 << 3
 PIDFD_INFO = struct.Struct("<QQ11Ii")  # struct pidfd_info, version 0: mask, cgroupid, 11 ids, exit_code
 PIDFD_GET_INFO = (3 << 30) | (64 << 16) | (0xFF << 8) | 11  # _IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info)
-STARTTIME_FIELD, STATE_FIELD, EXIT_CODE_FIELD = 22, 3, 52  # of /proc/PID/stat, counted from 1
+STATE_FIELD, PPID_FIELD, SESSION_FIELD, THREADS_FIELD, STARTTIME_FIELD, EXIT_CODE_FIELD = (
+    3,
+    4,
+    6,
+    20,
+    22,
+    52,
+)  # of /proc/PID/stat, from 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """One process, for ever."""
+class Claim(namedtuple("Claim", ("boot_id", "pid", "starttime"))):
+    """One process, for ever; `starttime` is in clock ticks after boot."""
 
+    __slots__ = ()
     boot_id: str
     pid: int
-    starttime: int  # clock ticks after boot
+    starttime: int
 
     def to_json(self) -> dict[str, Any]:
         return {"boot_id": self.boot_id, "pid": self.pid, "starttime": self.starttime}
@@ -65,19 +76,37 @@ def take_claim(path: str | os.PathLike[str], *, replace_dead: bool = False) -> b
     with open(temporary, "w", encoding="ascii") as file:
         json.dump(mine.to_json(), file)
     try:
-        for _ in range(2):
-            try:
-                os.link(temporary, target)
-                return True
-            except FileExistsError:
-                there = read_claim(target)
-                if not replace_dead or (there is not None and alive(there)):
-                    return False
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(target)
-        return False
+        if not replace_dead:
+            return _linked(temporary, target)
+        with _locked(
+            f"{target}.lock"
+        ):  # or the second of two that found a dead claim would unlink the first one's new claim
+            there = read_claim(target)
+            if there is not None and alive(there):
+                return False
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)
+            return _linked(temporary, target)
     finally:
         os.unlink(temporary)
+
+
+def _linked(temporary: str, target: str) -> bool:
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def stat_fields(pid: int) -> list[str] | None:
@@ -99,7 +128,9 @@ def alive(claim: Claim) -> bool:
     stat = stat_fields(claim.pid)
     if stat is None or int(stat[STARTTIME_FIELD - 1]) != claim.starttime:
         return False
-    return stat[STATE_FIELD - 1] not in "ZX"
+    return (
+        stat[STATE_FIELD - 1] not in "ZX" or int(stat[THREADS_FIELD - 1]) > 1
+    )  # a main thread may end before the others
 
 
 def open_pidfd(claim: Claim) -> int | None:
