@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import symtable
 from collections.abc import Iterator
 
@@ -40,10 +41,34 @@ def unbound_names(text: str, tree: ast.Module) -> frozenset[str]:
     """Global names that the program reads and never binds, builtins and what every rank has left out."""
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
         return frozenset()
+    used, bound = _names(text, tree)
+    return frozenset(used - bound - GIVEN - set(dir(builtins)))
+
+
+def bound_names(text: str, tree: ast.Module) -> frozenset[str]:
+    """Global names that the program binds anywhere."""
+    return frozenset(_names(text, tree)[1])
+
+
+def _names(text: str, tree: ast.Module) -> tuple[set[str], set[str]]:
+    """(read, bound) global names, those of `%time` statements among them."""
     used: set[str] = set()
     bound: set[str] = set()
-    _collect(symtable.symtable(text, "cell", "exec"), used, bound)
-    return frozenset(used - bound - GIVEN - set(dir(builtins)))
+    for part in (text, *_timed(tree)):
+        with contextlib.suppress(SyntaxError):
+            _collect(symtable.symtable(part, "cell", "exec"), used, bound)
+    return used, bound
+
+
+def _timed(tree: ast.Module) -> Iterator[str]:
+    """The statements that `%time` runs, which the rewritten cell holds as texts."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="run_line_magic"),
+                args=[ast.Constant(value="time"), ast.Constant(value=str(line))],
+            ):
+                yield line
 
 
 def _collect(table: symtable.SymbolTable, used: set[str], bound: set[str]) -> None:
@@ -57,13 +82,6 @@ def _collect(table: symtable.SymbolTable, used: set[str], bound: set[str]) -> No
             used.add(symbol.get_name())
     for child in table.get_children():
         _collect(child, used, bound)
-
-
-def bound_names(text: str) -> frozenset[str]:
-    """Global names that the program binds anywhere."""
-    bound: set[str] = set()
-    _collect(symtable.symtable(text, "cell", "exec"), set(), bound)
-    return frozenset(bound)
 
 
 def first_top_level_await(tree: ast.Module) -> int:

@@ -53,7 +53,7 @@ def check_cell(
     hints += [
         f"--pull {name}: the cell never binds {name} at its top level."
         for name in pulled
-        if name not in bound_names(plain) and name not in pushed
+        if name not in bound_names(plain, tree) and name not in pushed
     ]
     return Checked(text=plain, framework=framework_of(tree), hints=tuple(hints), missing=missing)
 

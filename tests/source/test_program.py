@@ -137,7 +137,8 @@ def test_local_name_does_not_hide_a_missing_global() -> None:
 @pytest.mark.parametrize(
     "text", ["cfg = 1\nprint(cfg)", "for cfg in (1,): print(cfg)", "def cfg(): cfg()",
                                   "from x import *\nprint(cfg)", "def f():\n  global cfg\n  cfg = 1\nprint(cfg)",
-                                  "with o() as cfg: print(cfg)", "print((cfg := 1))", "[cfg for cfg in (1,)]"],
+                                  "with o() as cfg: print(cfg)", "%time cfg = 1\nprint(cfg)",
+     "print((cfg := 1))", "[cfg for cfg in (1,)]"],
 )  # fmt: skip
 def test_bound_names_are_not_hinted(text: str) -> None:
     """Whatever binds the name is enough."""
@@ -148,6 +149,7 @@ def test_pull_of_a_name_the_cell_never_binds_is_hinted() -> None:
     """A typing error in --pull shows before the training, not after."""
     assert "historx" in check_cell("history = []\n", pulled=("historx",)).hints[0]
     assert check_cell("history = []\n", pulled=("history",)).hints == ()
+    assert check_cell("%time history = []\n", pulled=("history",)).hints == ()
 
 
 @pytest.mark.parametrize(
