@@ -162,15 +162,15 @@ class Loop:
             watch.broken, watch.broken_ns = f"an agent does not come up; {log} says why", now_ns
 
     def _read(self, run: Run, watch: Watch) -> None:
-        """What the spools have; once more when the last node is free, since ranks spoke before their agent said so."""
+        """What the spools have; to their ends when the last node is free, since one look takes only so much of each."""
         nodes = len(run.attempts[-1].placement.nodes)
-        before = len(watch.seen.done)
-        fresh = watch.feed.take(self._engine.observe(run, watch.feed.cursors))
-        watch.seen = see(watch.seen, fresh)
-        if before < nodes <= len(watch.seen.done):
-            watch.seen = see(watch.seen, watch.feed.take(self._engine.observe(run, watch.feed.cursors)))
-        if fresh:
-            self._runs.bell.ring()
+        while True:
+            fresh = watch.feed.take(self._engine.observe(run, watch.feed.cursors))
+            watch.seen = see(watch.seen, fresh)
+            if fresh:
+                self._runs.bell.ring()
+            if not fresh or len(watch.seen.done) < nodes:
+                return
 
     def _let_go(self, run: Run) -> None:
         """The run holds nothing any more: others may start; if it has ended, nothing is kept of it."""
