@@ -38,7 +38,7 @@ def look_at_dead_child(pidfd: int) -> tuple[int, int] | None:
     if _libc().syscall(ctypes.c_long(SYS_WAITID), os.P_PIDFD, pidfd, info, options, usage) != 0:
         return None
     code, pid, status = (
-        int.from_bytes(info.raw[at : at + 4], "little", signed=True) for at in (SI_CODE, SI_PID, SI_STATUS + 4)
+        int.from_bytes(info.raw[at : at + 4], "little", signed=True) for at in (SI_CODE, SI_PID, SI_STATUS)
     )
     if pid == 0:
         return None
