@@ -8,10 +8,13 @@ a line in tests/agent/rank/test_classify.py that a real peer's death printed, or
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Iterator
+from typing import Any
 
 DISK_FULL, ADDRESS_IN_USE = "disk full", "address in use"  # faults/retry.py compares the second
+LOG_TAIL_BYTES = 65_536
 
 _LOST_PEER = re.compile(
     r"Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed|Connection refused|Connection aborted"
@@ -23,7 +26,7 @@ _LOST_PEER = re.compile(
     r"|tasks? (?:have|has)? ?(?:crashed|died|been set to ERROR|been unhealthy)|another task died|Barrier (?:timed out|failed)"
     r"|MPI_ABORT was invoked|lost communication with|HCCL.*(?:timeout|link)",
 )
-_COLLECTIVE_TYPES = frozenset({"RuntimeError", "XlaRuntimeError", "JaxRuntimeError", "ValueError"})
+_STATUS = re.compile(r"(?:UNKNOWN|UNAVAILABLE|INTERNAL|ABORTED|DEADLINE_EXCEEDED|CANCELLED|FAILED_PRECONDITION): ")
 _ADDRESS = re.compile(r"EADDRINUSE|[Aa]ddress already in use")
 _DISK = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
 _ABORTED = re.compile(
@@ -53,12 +56,22 @@ def infrastructure_reason(error: BaseException) -> str:
     return ""
 
 
-def aborted_by_peer(log_tail: str) -> str:
-    """The line with which native code ended the process because another rank had died; "" if there is none.
+def record_from_log(path: str, t_ns: int) -> dict[str, Any] | None:
+    """The error record of a rank whose native code ended it because another rank had died; None where the log says no such thing.
 
-    JAX's coordination client does so: no exception, no record, and the exit looks like a rank that died by itself.
+    JAX's coordination client does so: no exception, no record, and the end looks like that of a rank that died by itself.
     """
-    return next((line.strip() for line in log_tail.splitlines() if _ABORTED.search(line)), "")
+    try:
+        with open(path, "rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_TAIL_BYTES))
+            tail = log.read().decode("utf-8", "replace")
+    except OSError:
+        return None
+    line = next((line.strip() for line in tail.splitlines() if _ABORTED.search(line)), "")
+    if not line:
+        return None
+    return {"t_ns": t_ns, "type": "PeerLost", "message": line, "traceback": "", "line": 0, "cell_line": "", "where": "",
+            "secondary": True, "infra": False, "reason": "", "frames": [], "step": None}  # fmt: skip
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -77,14 +90,16 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _one_is_secondary(error: BaseException) -> bool:
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, CollectiveAbort) or ("Stop" in names and type(error).__module__ == "aicci"):
+    if isinstance(error, CollectiveAbort) or (type(error).__name__ == "Stop" and type(error).__module__ == "aicci"):
         return True
     if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError, ConnectionRefusedError)):
         return True
-    if not (_is_network_error(error) or names & _COLLECTIVE_TYPES):
+    text = _text(error)
+    if not _is_network_error(error) and not (
+        isinstance(error, ValueError) and _STATUS.match(text)
+    ):  # JAX's CPU collectives
         return False
-    return not _ADDRESS.search(_text(error)) and bool(_LOST_PEER.search(_text(error)))
+    return not _ADDRESS.search(text) and bool(_LOST_PEER.search(text))
 
 
 def _is_network_error(error: BaseException) -> bool:

@@ -29,6 +29,7 @@ def forget_inherited() -> None:
     finalize._registered_with_atexit = False  # so that the first finalizer of the program registers anew
     _register_again("logging", "shutdown")
     _register_again("multiprocessing.util", "_exit_function")
+    _register_again("jax._src.distributed", "shutdown")  # without it the other ranks see their coordinator crash
     _forget_helpers()
     linecache = sys.modules.get("linecache")
     if linecache is not None:
@@ -105,6 +106,23 @@ _KEPT: list[io.FileIO] = []
 def _default_term() -> None:
     with contextlib.suppress(ValueError):  # forked from another thread than the main one
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def leave_gang() -> None:
+    """Before the exit functions of a rank that failed: JAX's would wait minutes at a barrier for ranks that wait for this one."""
+    for module, function in (("jax._src.api", "clean_up"), ("jax._src.distributed", "shutdown")):
+        found = getattr(sys.modules.get(module), function, None)
+        if found is not None:
+            atexit.unregister(found)
+
+
+def limit_exit(limit_s: float, end: Callable[[], None]) -> None:
+    """Call `end` (which does not return) after `limit_s`, should the exit functions still be running then."""
+    import threading
+
+    timer = threading.Timer(limit_s, end)
+    timer.daemon = True
+    timer.start()
 
 
 def run_exit_functions() -> None:

@@ -7,7 +7,8 @@ Out: frames in rank-R.spool, rank-R.error if an exception ended it, results/ on 
 Rule 1: the program is a real `__main__` with a file, so tracebacks, pickling and every start method of multiprocessing work.
 Rule 2: exit codes are Python's own: 0, what sys.exit says, 1 for an exception, 130 for KeyboardInterrupt; 143 where `aicci.Stop`
 came out of the program because SIGTERM asked for it.
-Rule 3: `os._exit` ends it, after the program's own exit functions: the interpreter's end would run the zygote's.
+Rule 3: `os._exit` ends it, after the program's own exit functions: the interpreter's end would run the zygote's. A rank that failed
+gives them the grace period and no more: its siblings hear of the failure by its end.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ def _ended_by(error: BaseException, session: Session, tracebacks: CellTraceback)
     if isinstance(error, SystemExit):
         if error.code is not None and not isinstance(error.code, int):
             print(error.code, file=sys.stderr)
-    elif sys.excepthook is not sys.__excepthook__:
+    elif sys.excepthook is not sys.__excepthook__ and not getattr(sys.excepthook, "__module__", "").startswith(
+        "torch."
+    ):
         _call_programs_hook(error)
     else:
         print(tracebacks.text(error), end="", file=sys.stderr)
@@ -117,7 +120,7 @@ def _code_of(error: BaseException, session: Session) -> int:
 
 
 def _call_programs_hook(error: BaseException) -> None:
-    """The program has an excepthook of its own (a logger, a pretty printer): it is asked as Python would."""
+    """The program has an excepthook of its own (a logger, a pretty printer; torch's only adds "[rank0]" to each line)."""
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException:
@@ -132,7 +135,14 @@ def _leave(session: Session, main: types.ModuleType, code: int) -> NoReturn:
     session.flush()
     if session.rank == 0 and code in (0, 128 + signal.SIGTERM):
         exchange.write_pulled(session, main.__dict__)
+    if code != 0:
+        fresh.leave_gang()
+        fresh.limit_exit(float(session.plan["grace_s"]), lambda: _end(session, code))
     fresh.run_exit_functions()
+    _end(session, code)
+
+
+def _end(session: Session, code: int) -> NoReturn:
     try:
         write_json(session.path("end"), {"code": code, "t_ns": boot_ns()})
     except OSError as error:

@@ -25,6 +25,27 @@ COLD = (
     "import sys; from jupyter_aicci.agent.files import read_json; from jupyter_aicci.agent.rank.main import run_rank; "
 )
 START = COLD + "run_rank(read_json(sys.argv[1]), int(sys.argv[2]))"
+FORKED = """
+import os, sys
+{imports}
+plan_path, index = sys.argv[1], int(sys.argv[2])
+from jupyter_aicci.agent.files import read_json
+from jupyter_aicci.agent.rank.main import run_rank
+plan = read_json(plan_path)
+assert len(os.listdir("/proc/self/task")) == 1, "a zygote with two threads"
+pid = os.fork()
+if pid == 0:
+    os.environ.clear()
+    os.environ.update(plan["ranks"][index]["env"])
+    run_rank(plan, index)
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+os._exit(status) if status >= 0 else os.kill(os.getpid(), -status)
+"""
+
+
+def forked(imports: str) -> tuple[str, ...]:
+    """A start that forks the rank from a process that has run `imports` with one thread, as the zygote does."""
+    return (sys.executable, "-c", FORKED.format(imports=imports))
 
 
 def free_port() -> int:
