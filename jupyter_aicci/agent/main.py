@@ -219,9 +219,18 @@ class Agent:
         self.say({
             "k": "exit", "t": record["t_ns"], "rank": rank, "code": record["code"], "signal": record["signal"],
             "by_us": record["by_us"], "oom": oom, "source": record["source"], "maxrss_bytes": record["maxrss_bytes"],
-            "error": read_json(self.path(f"rank-{rank}.error")),
+            "error": self._error_of(rank, record),
         })  # fmt: skip
         self._let_go(rank)
+
+    def _error_of(self, rank: int, record: dict[str, Any]) -> dict[str, Any] | None:
+        """The rank's own record, or what its log says where native code ended it because another rank had died."""
+        error = read_json(self.path(f"rank-{rank}.error"))
+        if error is None and record["code"] != 0 and record["signal"] != signal.SIGKILL:
+            from .rank.classify import record_from_log
+
+            error = record_from_log(self.path(f"rank-{rank}.log"), record["t_ns"])
+        return error
 
     def _let_go(self, rank: int) -> None:
         self.ended.discard(rank)
