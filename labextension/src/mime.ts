@@ -7,6 +7,7 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { PartialJSONObject } from '@lumino/coreutils';
+import type { Message } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
@@ -27,6 +28,8 @@ export interface IRendererOptions {
   readonly trans: TranslationBundle;
   readonly bokehUrl: (version: string) => string;
   readonly open: ((id: string) => void) | null;
+  /** Save the document that the widget is in. */
+  readonly keep: (widget: Widget) => void;
 }
 
 /** The factory for `IRenderMimeRegistry.addFactory`. */
@@ -62,6 +65,15 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   override dispose(): void {
     this._clear();
     super.dispose();
+  }
+
+  /** A run that has just been launched is to be there after a reload. */
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    if (!this._isKept) {
+      this._isKept = true;
+      this._options.keep(this);
+    }
   }
 
   private _draw(id: string, model: IRenderMime.IMimeModel): void {
@@ -101,6 +113,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       if (this._model && run === this._lease?.model) {
         const data = { ...this._model.data, ...bundle } as unknown as PartialJSONObject;
         this._model.setData({ data });
+        this._options.keep(this);
       }
     } catch (error) {
       if (!run.isDisposed) {
@@ -120,6 +133,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   private _lease: IRunLease | null = null;
   private _card: { dispose(): void } | null = null;
   private _writing: Promise<void> | null = null;
+  private _isKept = false;
 }
 
 /** A MIME value as text; JupyterLab keeps multi-line values as they came. */

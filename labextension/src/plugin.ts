@@ -3,10 +3,12 @@
  */
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from './api';
+import { keeper } from './keeping';
 import { rendererFactory } from './mime';
 import { Runs } from './runs/registry';
 import { RunTab } from './tab';
@@ -25,11 +27,12 @@ const renderer: JupyterFrontEndPlugin<void> = {
   description: 'Draws a run in the output of its cell.',
   autoStart: true,
   requires: [IRuns],
-  optional: [IRenderMimeRegistry, ITranslator],
+  optional: [IRenderMimeRegistry, IDocumentManager, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     runsOnPage: IRuns,
     registry: IRenderMimeRegistry | null,
+    documents: IDocumentManager | null,
     translator: ITranslator | null
   ) => {
     const api = new Api(app.serviceManager.serverSettings);
@@ -38,7 +41,8 @@ const renderer: JupyterFrontEndPlugin<void> = {
         runs: runsOnPage,
         trans: (translator ?? nullTranslator).load(DOMAIN),
         bokehUrl: version => api.bokehUrl(version),
-        open: id => void app.commands.execute(CommandIDs.openRun, { id })
+        open: id => void app.commands.execute(CommandIDs.openRun, { id }),
+        keep: keeper(documents)
       })
     );
   }

@@ -65,7 +65,7 @@ def jupyter(tmp_path: Path, client: Client) -> Iterator[Jupyter]:
 
 
 def submit(client: Client, text: str, **options: Any) -> Run:
-    spec = RunSpec(shape=("cpux1",), nodes=1, ranks_per_node=2, **options)
+    spec = RunSpec(shape=("cpux2",), ranks_per_node=2, **options)
     return client.submit(spec, Program(text=text))
 
 
@@ -74,6 +74,12 @@ async def open_stream(jupyter: Jupyter, path: str, *, token: bool = True, **head
     if token:
         headers["Authorization"] = f"token {jupyter.token}"
     return await websocket_connect(HTTPRequest(url, headers=headers), max_message_size=1 << 26)
+
+
+def logged_in(jupyter: Jupyter) -> str:
+    """The cookies of a page that has logged in."""
+    login = jupyter.ask(f"api/status?token={jupyter.token}", token=False)
+    return "; ".join(line.partition(";")[0] for line in login.headers.get_all("Set-Cookie"))
 
 
 def refused(jupyter: Jupyter, path: str, *, token: bool = True, **headers: str) -> int:
@@ -95,15 +101,17 @@ def test_nobody_without_a_login_gets_anything(jupyter: Jupyter, aicci_runtime: P
 
 
 def test_a_page_of_another_site_gets_no_stream(jupyter: Jupyter, client: Client) -> None:
-    """The origin is checked before the upgrade."""
-    run = submit(client, "pass")
-    assert refused(jupyter, f"aicci/api/runs/{run.id}/stream", Origin="http://evil.example") == 403
+    """With the cookie that a browser would send along, the origin is checked before the upgrade."""
+    path = f"aicci/api/runs/{submit(client, 'pass').id}/stream"
+    cookie = logged_in(jupyter)
+    assert refused(jupyter, path, token=False, Cookie=cookie, Origin="http://evil.example") == 403
+    origin = f"http://127.0.0.1:{jupyter.port}"
+    assert asyncio.run(_first_messages(jupyter, path, 1, token=False, Cookie=cookie, Origin=origin))
 
 
 def test_a_form_of_another_site_launches_nothing(jupyter: Jupyter, client: Client) -> None:
     """XSRF is kept: a cookie alone, without the page's token beside it, is refused."""
-    login = jupyter.ask(f"api/status?token={jupyter.token}", token=False)
-    cookie = "; ".join(line.partition(";")[0] for line in login.headers.get_all("Set-Cookie"))  # type: ignore[attr-defined]
+    cookie = logged_in(jupyter)
     assert jupyter.ask("aicci/api/status", token=False, headers={"Cookie": cookie}).status == 200
     refusal = jupyter.ask("aicci/api/runs", "POST", {}, token=False, headers={"Cookie": cookie})
     assert refusal.status == 403
@@ -169,8 +177,10 @@ def test_a_run_is_launched_watched_and_stopped_through_the_proxy(jupyter: Jupyte
     assert jupyter.ask(f"aicci/api/runs/{run.id}/cost").json["entries"]
 
 
-async def _first_messages(jupyter: Jupyter, path: str, count: int) -> list[dict[str, Any]]:
-    stream = await open_stream(jupyter, path)
+async def _first_messages(
+    jupyter: Jupyter, path: str, count: int, *, token: bool = True, **headers: str
+) -> list[dict[str, Any]]:
+    stream = await open_stream(jupyter, path, token=token, **headers)
     try:
         return [json.loads(await asyncio.wait_for(_read(stream), 20)) for _ in range(count)]
     finally:
