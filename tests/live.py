@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from jupyter_aicci.agent.identity import Claim, alive, claim_of
@@ -102,12 +103,19 @@ def billed_once(run: Run, *, nodes: int = 1, attempts: int = 1) -> None:
     assert sum(entry["amount_micro"] for entry in entries) == ledger["total_micro"]
 
 
-def processes_of(run: Run) -> list[int]:
-    """Living processes that carry the run's id in their environment."""
+def nothing_lives(run: Run) -> None:
+    """No rank, helper or daemon of the run lives; its keeper, which said so, may need a moment to leave."""
+    until(lambda: not [name for name in processes_of(run) if " keeper " in name], limit_s=5.0)
+    assert processes_of(run) == []
+
+
+def processes_of(run: Run) -> list[str]:
+    """Living processes that carry the run's id in their environment: pid and command."""
     needle, found = f"AICCI_RUN={run.id}\0".encode(), []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{entry}/environ", "rb") as file:
-                if needle in file.read() + b"\0":
-                    found.append(int(entry))
+            with contextlib.suppress(OSError):
+                if needle in Path("/proc", entry, "environ").read_bytes() + b"\0":
+                    command = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ")
+                    found.append(f"{entry} {command.decode(errors='replace')}")
     return found

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from live import a_client, billed_once, ended, processes_of, rows, submit
+from live import a_client, billed_once, ended, nothing_lives, rows, submit
 
 from jupyter_aicci.agent.files import read_json
 from jupyter_aicci.agent.identity import Claim, alive, claim_from_json
@@ -80,7 +80,7 @@ def test_a_service_killed_at_any_point_loses_nothing(client: Client) -> None:
         billed_once(run)
         frames_once(client, run)
         assert run.result("history") == [1, 2, 3]
-        assert processes_of(run) == []
+        nothing_lives(run)
         if doomed is not None and alive(doomed):
             return
     pytest.fail(f"no service lived through {MOST_POINTS} points")

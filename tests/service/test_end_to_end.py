@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from live import a_client, billed_once, ended, kill_service, processes_of, rows, service_claim, submit, until
+from live import a_client, billed_once, ended, kill_service, nothing_lives, rows, service_claim, submit, until
 
 from jupyter_aicci.client import Client, Run
 from jupyter_aicci.model.states import State
@@ -48,7 +48,7 @@ def test_a_plain_cell_runs_on_two_nodes(client: Client) -> None:
     loss = next(lane for lane in view.lanes if lane.id == "value:loss")
     assert list(loss.v) == [5.0, 4.0, 3.0, 2.0, 1.0]  # type: ignore[union-attr]
     billed_once(run, nodes=2)
-    assert processes_of(run) == []
+    nothing_lives(run)
 
 
 def test_values_go_in_and_come_out(client: Client) -> None:
@@ -100,7 +100,7 @@ def test_stop_leaves_nothing_alive(client: Client) -> None:
     run.stop(grace_s=1.0, reason="enough")
     summary = ended(run)
     assert (summary["state"], summary["exit_class"], summary["reason"]) == ("stopped", "stopped", "enough")
-    assert processes_of(run) == []
+    nothing_lives(run)
     billed_once(run, nodes=2)
 
 
@@ -110,7 +110,7 @@ def test_a_rank_that_ignores_sigterm_is_killed_after_the_grace(client: Client) -
     until(lambda: runs(run))
     run.stop(grace_s=0.3)
     assert ended(run)["state"] == "stopped"
-    assert processes_of(run) == []
+    nothing_lives(run)
 
 
 def test_the_time_limit_stops_it(client: Client) -> None:
