@@ -45,9 +45,9 @@ def _show_log(run: Run, *, as_json: bool) -> None:
 
 
 def _pressed_again(run: Run) -> bool:
-    say(f"\n{run.id} goes on without this terminal: `aicci attach {run.id}` shows it again.\n"
-        f"Press Ctrl-C again within {SECOND_PRESS_S:.0f} s to cancel the run instead.")  # fmt: skip
     try:
+        say(f"\n{run.id} goes on without this terminal: `aicci attach {run.id}` shows it.\n"
+            f"Press Ctrl-C again within {SECOND_PRESS_S:.0f} s to cancel the run instead.")  # fmt: skip
         time.sleep(SECOND_PRESS_S)
     except KeyboardInterrupt:
         return True

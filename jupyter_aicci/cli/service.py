@@ -24,7 +24,7 @@ def service(given: argparse.Namespace) -> int:
         ensure_service(client.home)
     elif not answers(client.home.service_socket):
         answer(
-            {"running": False, "home": str(client.home.root)},
+            {"up": False, "home": str(client.home.root)},
             f"no service is running for {client.home.root}; the next run starts one",
             as_json=given.json,
         )
@@ -32,7 +32,7 @@ def service(given: argparse.Namespace) -> int:
     status = client.status()
     age_s = datetime.now(UTC).timestamp() - status["started_ns"] / 1e9
     answer(
-        {"running": True, **status},
+        {"up": True, **status},
         f"service {status['version']}, pid {status['pid']}, up {duration(max(0.0, age_s))}: "
         f"{status['running']} running, {status['queued']} queued; home {status['home']}",
         as_json=given.json,

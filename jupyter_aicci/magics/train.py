@@ -93,12 +93,12 @@ def _lines_above(shell: Any, line: str) -> int:
 
 
 def _raw_cell(shell: Any) -> str:
-    history = shell.history_manager.input_hist_raw if shell.history_manager else []
-    return str(history[-1]) if history else ""
+    return str(shell.history_manager.input_hist_raw[-1])
 
 
 def _cell_name(shell: Any) -> str:
-    return f"Cell In[{shell.execution_count}]"
+    """As IPython's own tracebacks say it; `execution_count` is not asked, it counts on before the cell runs since 9.0."""
+    return f"Cell In[{len(shell.history_manager.input_hist_raw) - 1}]"
 
 
 def _notebook_names(shell: Any) -> dict[str, str]:

@@ -87,8 +87,10 @@ class Watch:
 
         Raises `Detached` otherwise.
         """
-        print(f"{self.how_to_come_back()}\nPress Stop again within {SECOND_PRESS_S:.0f} s to cancel the run instead.")
         try:
+            print(
+                f"{self.how_to_come_back()}\nPress Stop again within {SECOND_PRESS_S:.0f} s to cancel the run instead."
+            )
             summary = self._wait(SECOND_PRESS_S)
         except KeyboardInterrupt:
             return True, self._cancel()

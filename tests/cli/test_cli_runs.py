@@ -194,7 +194,7 @@ def test_workdir_goes_with_the_program(terminal: Terminal) -> None:
 
 def test_service_is_started_looked_at_and_stopped(terminal: Terminal) -> None:
     """Each with one document."""
-    assert terminal.ask("service", "start")["running"] is True
+    assert terminal.ask("service", "start")["up"] is True
     pid = terminal.ask("service", "status")["pid"]
     assert Path(f"/proc/{pid}").exists()
     assert terminal.ask("service", "stop") == {"stopped": True}

@@ -89,7 +89,7 @@ def test_service_that_cannot_start_ends_with_status_3(
 def test_status_of_no_service_is_3_and_starts_none(aicci_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`aicci service status` only looks."""
     assert main(["service", "status", "--json"]) == 3
-    assert json.loads(capsys.readouterr().out)["running"] is False
+    assert json.loads(capsys.readouterr().out)["up"] is False
     assert not aicci_home.exists()
 
 
