@@ -51,7 +51,6 @@ def main() -> int:
         status = aicci("run", "--nodes", "2", "--name", "digits", PROGRAM)
         if status == 0:
             draw()
-            aicci("describe", "digits")
             aicci("cost", "digits")
     finally:
         aicci("service", "stop")
