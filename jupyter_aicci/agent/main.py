@@ -39,6 +39,7 @@ FULL_RATIO = 0.95  # of the node's memory: a rank that was killed then died of i
 def run_agent(node_dir: str) -> NoReturn:
     """Watch the node until it is done; never returns. A second agent on the same node ends at once."""
     set_role("agent")
+    os.chdir("/")  # whose directory it was started in may go away
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if take_claim(os.path.join(node_dir, "agent.claim"), replace_dead=True):
@@ -49,11 +50,12 @@ def run_agent(node_dir: str) -> NoReturn:
 class Said:
     """What earlier agents of this node have said already."""
 
-    __slots__ = ("done", "exits", "started")
+    __slots__ = ("done", "exits", "notes", "started")
 
     def __init__(self, spool: str) -> None:
         self.started: set[int] = set()
         self.exits: set[int] = set()
+        self.notes: set[str] = set()
         self.done = False
         offset, going_on = 0, True
         while going_on:
@@ -67,6 +69,8 @@ class Said:
             self.started.add(int(frame["rank"]))
         elif frame.get("k") == "exit":
             self.exits.add(int(frame["rank"]))
+        elif frame.get("k") == "note":
+            self.notes.add(str(frame["text"]))
         elif frame.get("k") == "done":
             self.done = True
 
@@ -103,6 +107,9 @@ class Agent:
         """See that there is a keeper, and tell what happens, until the node is done."""
         if self.said.done:
             return
+        for text in self.plan.get("notes", ()):
+            if text not in self.said.notes:
+                self.note("start", text)
         while True:
             self._have_keeper()
             self._look_at_claims()
