@@ -1,6 +1,6 @@
 """One method per route of the service; docs/explanation/processes-and-files.md section 6 has the answers' keys.
 
-Rule 1: every call may start the service, and a call that found it dead is made once more with a new one; all calls but `shutdown`
+Rule 1: every call may start the service, and a call under which it died is made again with a new one; all calls but `shutdown`
 may be made twice without harm (a submit by its id, a stop by its nature).
 Rule 2: errors are the service's own, `AicciError`s with its code and hint.
 """
@@ -8,6 +8,7 @@ Rule 2: errors are the service's own, `AicciError`s with its code and hint.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from jupyter_aicci.client.run import Run
 
 LONG_POLL_S = 25.0
+AGAIN_S = (0.0, 0.05, 0.2)
+UNANSWERED = (
+    "service_unreachable",
+    "service_cannot_start",
+)  # the service that died under a submit may have recorded it
 
 
 class Client:
@@ -35,14 +41,16 @@ class Client:
     def request(
         self, verb: str, path: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.0, **query: Any
     ) -> Any:
-        """The JSON answer to `verb path?query`; starts the service, and once more if it died under the request."""
+        """The JSON answer to `verb path?query`; starts the service, and again if it died under the request."""
         asked = {key: value for key, value in query.items() if value is not None}
         target = path + ("?" + urlencode(asked) if asked else "")
-        try:
-            return call(self.home.service_socket, verb, target, body, timeout_s=timeout_s)
-        except Unreachable as error:
-            if error.sent and answers(self.home.service_socket):
-                raise  # it lives and does not answer: another one would not be let in
+        for pause_s in AGAIN_S:
+            try:
+                return call(self.home.service_socket, verb, target, body, timeout_s=timeout_s)
+            except Unreachable as error:
+                if error.silent:
+                    raise  # it lives: another one would not be let in
+            time.sleep(pause_s)  # a dying service's socket may outlive our connection by a moment
             ensure_service(self.home)
         return call(self.home.service_socket, verb, target, body, timeout_s=timeout_s)
 
@@ -60,8 +68,8 @@ class Client:
     ) -> Run:
         """Lay the program out in its run's folder and hand the run to the service.
 
-        The same `run_id` twice is one run. Raises `UserError` (what is wrong with spec or program) and `HostError` (disk full,
-        service unreachable); then nothing is left behind.
+        The same `run_id` twice is one run. Raises `UserError` (what is wrong with spec or program) and `HostError` (disk full);
+        then nothing is left behind. Where no answer came the folder stays: the run may exist, and the same id submits it again.
         """
         run_id = run_id or new_run_id(_random_below)
         body: dict[str, Any] = {"id": run_id, "spec": spec.to_json()}
@@ -72,7 +80,7 @@ class Client:
         try:
             summary = self.request("POST", "/v1/runs", body)
         except AicciError as error:
-            if laid.fresh and not (isinstance(error, Unreachable) and error.sent):
+            if laid.fresh and error.code not in UNANSWERED:
                 discard(self.home, run_id)
             raise
         return self._handle(summary, laid.notes)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import TERMINAL, State
+from jupyter_aicci.store.logs import from_whole_line
 
 if TYPE_CHECKING:
     from jupyter_aicci.client.api import Client
@@ -76,7 +77,7 @@ class Run:
             parts.append(str(answer["text"]))
             offset = int(answer["offset"])
         text = "".join(parts)
-        return text.partition("\n")[2] if cut and "\n" in text else text
+        return from_whole_line(text) if cut else text
 
     def follow(self, rank: int = 0, *, tail_bytes: int = 65_536) -> Iterator[str]:
         """What a rank prints, as it appears, until the run has ended; goes on with the next attempt's log after a restart."""

@@ -16,11 +16,11 @@ from jupyter_aicci.model.errors import HostError, error_from_json
 
 
 class Unreachable(HostError):
-    """No answer from the service; `sent` is true when the request may have been carried out."""
+    """No answer from the service. `sent`: the request may have been carried out; `silent`: it lives, and says nothing."""
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, silent: bool = False) -> None:
         super().__init__("service_unreachable", message, hint="`aicci service start` starts it and says what is wrong.")
-        self.sent = sent
+        self.sent, self.silent = sent, silent
 
 
 def call(path: Path, verb: str, target: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.0) -> Any:
