@@ -191,12 +191,8 @@ def test_ranks_that_hang_are_grouped_by_where_they_stand(tmp_path: Path) -> None
 def test_a_rank_in_a_declared_phase_is_not_taken_for_hanging(tmp_path: Path) -> None:
     """A long evaluation is no hang."""
     text = (
-        "import os, time
-with aicci.span('eval'):
-    print('up', flush=True)
-"
-        "    while not os.path.exists('go'): time.sleep(0.2)
-"
+        "import os, time\nwith aicci.span('eval'):\n    print('up', flush=True)\n"
+        "    while not os.path.exists('go'): time.sleep(0.2)\n"
     )
     node = a_node(tmp_path, text, hang_s=0.5)
     node.agent()
