@@ -13,7 +13,7 @@ from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.run import Attempt, Run
 from jupyter_aicci.model.text import size
 from jupyter_aicci.service.control import rank_count
-from jupyter_aicci.store.logs import read_log
+from jupyter_aicci.store.logs import from_whole_line, read_log
 from jupyter_aicci.store.paths import Home
 
 TAIL_BYTES = 8192  # in a view
@@ -46,8 +46,7 @@ def tail_text(home: Home, run: Run) -> str:
     if run.attempt is None:
         return ""
     chunk = read_log(log_path(home, run, run.attempt, 0), -TAIL_BYTES, TAIL_BYTES, ended=True)
-    whole = chunk.size <= TAIL_BYTES or "\n" not in chunk.text
-    return chunk.text if whole else chunk.text.partition("\n")[2]
+    return chunk.text if chunk.size <= TAIL_BYTES else from_whole_line(chunk.text)
 
 
 def _attempt(run: Run, number: int) -> Attempt:
@@ -100,7 +99,7 @@ class Tail:
         chunk = read_log(path, offset, room, ended=ended)
         if not skipped:
             return chunk.text, chunk.offset
-        return skipped + (chunk.text.partition("\n")[2] or chunk.text), chunk.offset
+        return skipped + from_whole_line(chunk.text), chunk.offset
 
     def _paths(self, run: Run) -> list[tuple[tuple[int, int], Path]]:
         attempt = run.attempt

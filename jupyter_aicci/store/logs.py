@@ -17,6 +17,7 @@ from jupyter_aicci.model.text import size as size_text
 from jupyter_aicci.store.disk import from_os_error
 
 MOST_UTF8_BYTES = 4
+LINE_END = re.compile(r"\r\n?|\n")
 TOKENS = re.compile(
     r"\x1b\[([0-9;?]*)([ -/]*[@-~])"  # cursor, erase, colour
     r"|\x1b\[[0-9;?]*$"  # one of them, cut off
@@ -100,6 +101,15 @@ def _unfinished_bytes(data: bytes) -> int:
         length = 2 if byte & 0xE0 == 0xC0 else 3 if byte & 0xF0 == 0xE0 else 4 if byte & 0xF8 == 0xF0 else 1
         return back if length > back else 0
     return 0
+
+
+def from_whole_line(text: str) -> str:
+    """What follows the first line end of a text that was cut out of a log; all of it where nothing does.
+
+    A carriage return ends a line as well: the next picture of a progress bar is whole.
+    """
+    end = LINE_END.search(text)
+    return (text[end.end() :] if end else "") or text
 
 
 def display_lines(text: str) -> tuple[str, ...]:

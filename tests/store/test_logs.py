@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_aicci.store.logs import LogChunk, display_lines, read_log
+from jupyter_aicci.store.logs import LogChunk, display_lines, from_whole_line, read_log
 
 PUNCH_HOLE, KEEP_SIZE = 2, 1
 
@@ -114,3 +114,18 @@ def test_any_output_is_shown_without_control_characters(text: str) -> None:
     """Whatever a program prints, the page gets plain lines."""
     for line in display_lines(text):
         assert not set(line) & set("\r\n\b\x1b")
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        ("f a line\nnext\n", "next\n"),
+        ("bar: 3 %|#\rbar: 4 %|#\rbar: 5 %|#\n", "bar: 4 %|#\rbar: 5 %|#\n"),
+        ("f a line\r\nnext", "next"),
+        ("one long line", "one long line"),
+        ("the last line\n", "the last line\n"),
+    ],
+)
+def test_a_cut_text_begins_with_a_whole_line(cut: str, whole: str) -> None:
+    """Of a progress bar with the next picture; what is one line in all is shown, though its start is gone."""
+    assert from_whole_line(cut) == whole

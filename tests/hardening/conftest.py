@@ -1,0 +1,74 @@
+"""What tests of bad input and faults share: a client with more slots than cores, the terminal, and a mount namespace.
+
+Rule: a test marked `mounts` runs in a process of its own that has its own mount namespace (root, or a user namespace), so that
+it may fill, freeze and replace disks; whatever it mounts goes with its last process. It is skipped where that is forbidden.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cell_runner import Notebook
+from live import a_client
+
+from jupyter_aicci.client import Client
+
+SLOTS = 8  # more than the cores of a small machine: a slot is a place, not a promise of speed
+INSIDE = "AICCI_TEST_IN_A_NAMESPACE"
+LIMIT_S = 100.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "mounts: runs in a mount namespace of its own")
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
+    """Run a test marked `mounts` in a child that may mount, and take its verdict."""
+    if pyfuncitem.get_closest_marker("mounts") is None or os.environ.get(INSIDE):
+        return None
+    way = _way_to_mount()
+    if not way:
+        pytest.skip("this machine does not let tests mount anything")
+    command = [*way, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    child = subprocess.run(
+        command, cwd=pyfuncitem.config.rootpath, env={**os.environ, INSIDE: "1"}, text=True, timeout=LIMIT_S,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stdout
+    return True
+
+
+def _way_to_mount() -> list[str]:
+    """The command that gives its child a mount namespace, [] where there is none."""
+    if shutil.which("unshare") is None:
+        return []
+    for options in ("-m", "-rm"):
+        if (
+            subprocess.run(["unshare", options, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode
+            == 0
+        ):
+            return ["unshare", options]
+    return []
+
+
+@pytest.fixture
+def client(aicci_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """A client whose service has `SLOTS` slots; runs and service end with the test."""
+    monkeypatch.setenv("AICCI_LOCAL_CPUS", str(SLOTS))
+    with a_client() as client:
+        yield client
+
+
+@pytest.fixture
+def notebook(client: Client, repository: Path, tmp_path: Path) -> Iterator[Notebook]:
+    """A kernel beside that client."""
+    notebook = Notebook(repository, tmp_path)
+    yield notebook
+    notebook.close()
