@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 
+from .files import read_json
 from .identity import take_claim
 from .title import set_tag, set_title
 
@@ -33,7 +34,7 @@ def become_rank(plan: dict[str, Any], node_dir: str, index: int, group: Group) -
     code = NOT_STARTED
     try:
         rank = int(plan["ranks"][index]["rank"])
-        env = {str(key): str(value) for key, value in plan["ranks"][index]["env"].items()}
+        env = _environment(plan, index)
         os.setsid()
         group.join()
         if not take_claim(os.path.join(node_dir, f"rank-{rank}.claim")):
@@ -43,6 +44,8 @@ def become_rank(plan: dict[str, Any], node_dir: str, index: int, group: Group) -
         set_tag({name: env[name] for name in TAGS if name in env})
         _own_signals()
         _bounds(plan)
+        if plan["read_only"]:
+            _protect(plan["read_only"])
         os.chdir(os.path.join(plan["run_dir"], "src"))
         _run(plan, node_dir, index, env)
     except FileNotFoundError as error:
@@ -55,6 +58,15 @@ def become_rank(plan: dict[str, Any], node_dir: str, index: int, group: Group) -
     with contextlib.suppress(BaseException):
         sys.stderr.flush()
     os._exit(code)
+
+
+def _environment(plan: dict[str, Any], index: int) -> dict[str, str]:
+    """The rank's environment; the values of secrets are in a file of their own, which does not outlive the run."""
+    env = {str(key): str(value) for key, value in plan["ranks"][index]["env"].items()}
+    if plan["secrets"]:
+        values = read_json(os.path.join(plan["run_dir"], "secrets.json")) or {}
+        env |= {name: str(values[name]) for name in plan["secrets"] if name in values}
+    return env
 
 
 def _redirect(log: str) -> None:
@@ -90,6 +102,14 @@ def _bounds(plan: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _protect(paths: list[str]) -> None:
+    from .readonly import make_read_only
+
+    why = make_read_only(paths)
+    if why:
+        print(f"aicci: data is writable, it could not be made read-only: {why}", file=sys.stderr)
 
 
 def _run(plan: dict[str, Any], node_dir: str, index: int, env: dict[str, str]) -> NoReturn:

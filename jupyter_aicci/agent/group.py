@@ -1,8 +1,8 @@
 """Everything that lives of one node of a run: found and killed as a whole, daemons that forked twice included.
 
-Four ways, as many as the host allows: a cgroup v2 group of our own (`cgroup.kill` reaches all of it, whatever it did); what descends
-from the keeper (it is the subreaper, so orphans come to it); the sessions of the ranks; processes whose environment in /proc names
-this node directory (`title.set_tag` puts it there for what was forked).
+Four ways, as many as the host allows: a cgroup v2 group of our own (`cgroup.kill` reaches all of it, whatever it did); what
+descends from the keeper (it is the subreaper, so orphans come to it); the sessions of the ranks; processes whose environment in
+/proc names this node directory (`title.set_tag` puts it there for what was forked).
 Rule: a process is killed because it is in our group, descends from us, sits in a rank's session or carries our tag; never because a
 pid was read earlier.
 """
@@ -128,7 +128,7 @@ def _make(parent: str | None, name: str) -> str:
 
 
 def _limited(cgroup: str, name: str, limit_bytes: int) -> str:
-    """The group that holds the memory limit: the v2 one itself, or one of its own in the v1 memory tree; "" where neither takes it."""
+    """The group that holds the memory limit: the v2 one itself, or a new one in the v1 memory tree; "" where neither takes it."""
     if cgroup and _write(os.path.join(cgroup, "memory.max"), limit_bytes):
         return cgroup
     memory = _make(memory_cgroup(), name)

@@ -4,8 +4,8 @@ In: once a second the sampler's trees, and what the ranks wrote (frames, logs). 
 Rule 1: progress is a step, a logged value, a line of output or CPU time of any rank; a rank in a phase that it declared (a
 checkpoint, a compilation, an evaluation, a span) is never taken for hanging.
 Rule 2: a rank that was stopped (SIGSTOP, state T) is named at the next look.
-Rule 3: stacks come from the ranks' own faulthandler (SIGUSR2), sent only to a process that catches it; equal stacks make a group, and
-the smallest group of those that do not wait in a collective is suspect.
+Rule 3: stacks come from the ranks' own faulthandler (SIGUSR2), sent only to a process that catches it; equal stacks make a group,
+and the smallest group of those that do not wait in a collective is suspect.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def hang_frame(stacks: dict[int, str]) -> dict[str, Any]:
 
 
 def suspects(groups: dict[str, list[int]]) -> list[int]:
-    """The ranks to look at first: the smallest group, of those outside a collective if others wait in one; none if all stand alike."""
+    """The ranks to look at first: the smallest group, of those outside a collective if others wait in one; [] if all are alike."""
     if len(groups) < 2:
         return []
     outside = {stack: ranks for stack, ranks in groups.items() if not COLLECTIVE.search(stack)}

@@ -4,8 +4,8 @@ nothing else; so an agent or a service killed at any moment costs no exit code.
 In: a node directory with plan.json. Out: rank-R.claim/.log/.exit and done.json (docs/explanation/processes-and-files.md 2).
 Rule 1: one loop for its own children and for ranks it adopted from a keeper that died: both are pidfds; only how the exit status is
 found differs (a look at the dead child; else /proc or the kernel's PIDFD_INFO_EXIT; else the rank's own end record; else unknown).
-Rule 2: a rank claims its place itself, before anything else; whoever finds the place taken ends. So a keeper that was killed while it
-started ranks is followed by one that starts the rest, and no rank runs twice.
+Rule 2: a rank claims its place itself, before anything else; whoever finds the place taken ends. So a keeper that was killed while
+it started ranks is followed by one that starts the rest, and no rank runs twice.
 Rule 3: a dead child is recorded before it is reaped. Single-threaded, since it is forked from the zygote and forks the ranks.
 """
 
@@ -241,11 +241,9 @@ class Keeper:
         ended_ns = rank.ended_ns or boot_ns()
         kills = oom_kills(self.oom_files)
         by_us = rank.signalled or (not rank.child and 0 < self._stop_wish_ns() <= ended_ns)
-        write_json(
-            self.path(f"rank-{rank.rank}.exit"),
-            {"code": code, "signal": number, "by_us": by_us, "oom": number == signal.SIGKILL and not by_us and kills > self.oom_seen,
-             "t_ns": ended_ns, "maxrss_bytes": maxrss_bytes, "source": source},
-        )  # fmt: skip
+        oom = number == signal.SIGKILL and not by_us and kills > self.oom_seen
+        record = {"code": code, "signal": number, "by_us": by_us, "oom": oom, "t_ns": ended_ns}
+        write_json(self.path(f"rank-{rank.rank}.exit"), {**record, "maxrss_bytes": maxrss_bytes, "source": source})
         self.oom_seen = kills
         if (code != 0 or number != 0) and not by_us and not self.failed_ns:
             self.failed_ns = boot_ns()

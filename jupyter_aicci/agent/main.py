@@ -1,8 +1,8 @@
 """The agent: watches one node of an attempt and says in its spool what it sees.
 
-In: the node directory: plan.json, claims, exit files, done.json, the ranks' spools. Out: agent.spool, and a keeper where there is none.
-Rule 1: whatever it knows is on disk or can be had again; killed at any moment, the next agent reads its spool and goes on, and every
-`exit` and `done` is said once.
+In: the node directory: plan.json, claims, exit files, done.json, the ranks' spools. Out: agent.spool; a keeper where there is none.
+Rule 1: whatever it knows is on disk or can be had again; killed at any moment, the next agent reads its spool and goes on, and
+every `exit` and `done` is said once.
 Rule 2: it is the parent of nothing that matters. It holds a pidfd of every rank, which still tells how a rank ended when the keeper
 was killed together with it.
 Rule 3: small and quick: standard library, no dataclasses, started with -I -S; under 40 MB.

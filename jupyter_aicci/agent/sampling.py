@@ -1,7 +1,7 @@
 """What the ranks and the node use, read from /proc once a second.
 
 In: the pids of the ranks. Out: cores and bytes of each rank's process tree and of the whole node, as the `sample` frame has them.
-Rule 1: files that are read every second stay open and are read by `pread`; a second of watching costs well under a millisecond a rank.
+Rule 1: files that are read every second stay open and are read by `pread`: well under a millisecond a rank and second.
 Rule 2: a rank's tree is what descends from it (DataLoader workers, helpers); memory that a worker shares with it is counted once.
 """
 

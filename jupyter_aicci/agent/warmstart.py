@@ -3,8 +3,8 @@
     fork_keeper(plan, node_dir, tell) -> (pid, "")  or  (0, why it must be cold)
     cold_keeper(node_dir, pidfds) -> pid
 
-Rule 1: one zygote a key: who holds the lock `zygote-KEY.lock` starts it and hands the lock over; the kernel frees it with the process.
-Rule 2: the starter binds the socket before the zygote exists, so that everyone connects at once and waits for the end of the import.
+Rule 1: one zygote a key: who holds `zygote-KEY.lock` starts it and hands the lock over; the kernel frees it with the process.
+Rule 2: the starter binds the socket before the zygote exists, so everyone connects at once and waits for the end of the import.
 Rule 3: whatever goes wrong with a zygote, a cold start is the answer; a launch never fails for want of a warm one.
 """
 
@@ -58,8 +58,10 @@ def prepare(python: str, framework: str, env: dict[str, str], runtime_dir: str) 
 
 
 def cold_keeper(node_dir: str, pidfds: dict[int, int]) -> int:
-    """Start a keeper by executing it; the pid. `pidfds` (rank -> descriptor) are handed on, so that a rank which ends while nobody is
-    its parent is not lost."""
+    """Start a keeper by executing it; the pid.
+
+    `pidfds` (rank -> descriptor) are handed on, so that the end of a rank that nobody is parent of is not lost.
+    """
     for fd in pidfds.values():
         os.set_inheritable(fd, True)
     words = [f"{rank}={fd}" for rank, fd in pidfds.items()]

@@ -2,9 +2,10 @@
 
     <python> -u <package> zygote KEY PLAN-LIKE.json SOCKET-FD LOCK-FD      (warmstart.py starts it)
 
-In: one request a connection, one line `{"node_dir": …}`; out: one line `{"pid": …}` or `{"refused": why}`. Who connects during the
-import waits for its end.
-Rule 1: it has one thread, or it refuses: a fork copies only the thread that forks, and an OpenMP region that ever had two hangs every child.
+In: one request a connection, one line `{"node_dir": …}`; out: one line `{"pid": …}` or `{"refused": why}`. Who connects during
+the import waits for its end.
+Rule 1: it has one thread, or it refuses: a fork copies only the thread that forks, and where an OpenMP region ever had two, every
+child hangs.
 Rule 2: it never executes an operation and never imports a module of the program's.
 Rule 3: it forks only while its key is what the disk says now; a stale one refuses and ends.
 Sources: CPython's forkserver; pytorch#17199 for the OpenMP hang; gc.freeze for copy on write.

@@ -1,7 +1,7 @@
 """The four verbs on this host: start, adopt, stop, observe.
 
 In: runs with a placed attempt. Out: node directories, agents, and the frames that agents and ranks have written.
-Rule 1: nothing is remembered that the disk does not say: what lives is found by claims, what is to be done by files that are missing.
+Rule 1: nothing is remembered that the disk does not say: what lives is found by claims, what is to be done by missing files.
 Rule 2: every verb may be called again at any moment and does only what is still missing.
 """
 
@@ -130,11 +130,9 @@ class LocalEngine:
     def _surroundings(self, run: Run, attempt: Attempt) -> Surroundings:
         run_dir = self._home.run_dir(run.id)
         data = mounts.resolve(run.spec.data, run_dir=run_dir, may_mount=mounts.may_mount())
-        secrets = read_json(self._home.secrets_json(run.id)) or {}
         return Surroundings(
             home=self._home,
             base=dict(os.environ),
-            secrets={name: str(value) for name, value in secrets.items()},
             data=data.paths,
             read_only=data.read_only,
             notes=data.notes,

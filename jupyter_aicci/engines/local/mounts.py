@@ -1,6 +1,7 @@
 """`--data NAME=PATH` on this host: the path itself, made read-only for the ranks where the system lets us.
 
-In: the mounts of the spec, the run's own directory. Out: paths by name, those to be bound read-only, and a sentence for each that is not.
+In: the mounts of the spec, the run's own directory. Out: paths by name, those to be bound read-only, a sentence for each that is
+not.
 Rule: a rank never finds another path here than on the next try: read-only is a property of the mount, the path stays the same.
 """
 

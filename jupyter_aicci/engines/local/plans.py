@@ -1,7 +1,8 @@
 """plan.json of one node: everything its agent, keeper and ranks need to know (processes-and-files.md, section 4).
 
-In: the run with its placed attempt, the host's environment, secrets. Out: the JSON object.
-Rule: the plan is written once, whole, before the agent starts; the same attempt always gives the same plan.
+In: the run with its placed attempt, the host's environment. Out: the JSON object.
+Rule 1: the plan is written once, whole, before the agent starts.
+Rule 2: it stays in the run's folder, so it names secrets and holds none; the keeper reads their values from secrets.json.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ class Surroundings:
 
     home: Home
     base: Mapping[str, str]  # the host's environment
-    secrets: Mapping[str, str]
     data: Mapping[str, str]  # name -> absolute path
     read_only: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -57,6 +57,7 @@ def plan_of(run: Run, attempt: Attempt, node: int, around: Surroundings) -> dict
         "resume_step": attempt.resume_step,
         "push": list(spec.push),
         "pull": list(spec.pull),
+        "secrets": list(spec.secret),
         "data": dict(around.data),
         "read_only": list(around.read_only),
         "notes": list(around.notes),
@@ -81,7 +82,7 @@ def _ranks(run: Run, attempt: Attempt, node: int, around: Surroundings) -> list[
         "attempt": attempt.number,
         "node_dir": str(around.home.node_dir(run.id, attempt.number, node)),
         "python": run.spec.python or sys.executable,
-        "user": _user_environment(run, around),
+        "user": _user_environment(run),
         "rank_table_file": around.rank_table_file,
     }
     if run.spec.launcher:
@@ -99,5 +100,5 @@ def _homes(home: Home) -> dict[str, str]:
     return {"AICCI_HOME": str(home.root), "AICCI_RUNTIME": str(home.runtime)}
 
 
-def _user_environment(run: Run, around: Surroundings) -> dict[str, str]:
-    return {**dict(item.split("=", 1) for item in run.spec.env), **around.secrets}
+def _user_environment(run: Run) -> dict[str, str]:
+    return dict(item.split("=", 1) for item in run.spec.env)
