@@ -19,7 +19,7 @@ from jupyter_aicci.model.events import Stepped, StopRequested, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.model.spec import RunSpec, parse_spec
+from jupyter_aicci.model.spec import RunSpec, parse_mount, parse_spec
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import money
 from jupyter_aicci.pricing.book import PriceBook
@@ -169,12 +169,18 @@ class Desk:
         ]
 
     def _spec(self, body: Mapping[str, Any]) -> RunSpec:
-        """The spec of a request; its mounts' paths are absolute already, made so by the client."""
+        """The spec of a request. Its mounts' paths are absolute: only the caller knows what a relative one means."""
         data = body.get("spec")
         if not isinstance(data, dict):
             raise UserError("bad_spec", "the request has no 'spec' object.", field="spec")
         spec = parse_spec(data)
         parse_deadline_ns(spec.deadline, submitted_ns=self.runs.clock.now_ns())
+        relative = [item for item in spec.data if not os.path.isabs(parse_mount(item).path)]
+        if relative:
+            raise UserError(
+                "bad_data", f"--data {', '.join(relative)}: the path is not absolute. Nothing was submitted.",
+                hint="Give the whole path.", field="data",
+            )  # fmt: skip
         return spec
 
     def _refuse_impossible(self, spec: RunSpec) -> None:

@@ -74,7 +74,7 @@ class Loop:
         for path in self._home.runs_dir.glob("*/secrets.json"):
             run_id = RunId(path.parent.name)
             if run_id in self._runs and self._runs[run_id].ended:
-                path.unlink(missing_ok=True)
+                self._forget_secrets(self._runs[run_id])
         self.kick()
 
     def kick(self) -> None:
@@ -181,7 +181,13 @@ class Loop:
         watch = self._watches.pop(run.id, None)
         if watch is not None:
             watch.feed.close()
-        self._home.secrets_json(run.id).unlink(missing_ok=True)
+        self._forget_secrets(run)
+
+    def _forget_secrets(self, run: Run) -> None:
+        """The file goes last: while it is there, the next start of a service does this again."""
+        if run.spec.secret:
+            self._engine.forget(run)
+            self._home.secrets_json(run.id).unlink(missing_ok=True)
 
     def _watch(self, run: Run) -> Watch:
         """The run's watch, made from what is on disk where there is none, begun anew for a new attempt."""

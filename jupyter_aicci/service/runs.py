@@ -45,6 +45,7 @@ class Runs:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self.journal, self.clock, self.bell = journal, clock, Bell()
         self._runs: dict[RunId, Run] = journal.load()
+        self._unfinished = {run.id for run in self._runs.values() if not run.ended}
         self._seqs: dict[RunId, int] = {}
 
     def record(self, events: Sequence[Event]) -> None:
@@ -55,6 +56,7 @@ class Runs:
         self.journal.append(events)
         known = self._runs.get(run_id)
         self._runs[run_id] = reduce(apply, events, known) if known else fold(events)
+        (self._unfinished.discard if self._runs[run_id].ended else self._unfinished.add)(run_id)
         self._seqs.pop(run_id, None)
         self.bell.ring()
 
@@ -73,7 +75,8 @@ class Runs:
 
     def unfinished(self) -> list[Run]:
         """Runs that have not ended, oldest first."""
-        return sorted((run for run in self._runs.values() if not run.ended), key=lambda run: (run.submitted_ns, run.id))
+        unfinished = [self._runs[run_id] for run_id in self._unfinished]
+        return sorted(unfinished, key=lambda run: (run.submitted_ns, run.id))
 
     def holding(self) -> list[Run]:
         return [run for run in self.unfinished() if run.holds_nodes]

@@ -198,4 +198,4 @@ def test_a_secret_is_in_the_ranks_environment_only(client: Client, monkeypatch: 
     assert not client.home.secrets_json(run.id).exists()
     client.shutdown()
     holders = [path for path in client.home.root.rglob("*") if path.is_file() and b"s3cr3t-value" in path.read_bytes()]
-    assert [path.name for path in holders if path.name != "plan.json"] == []
+    assert holders == []

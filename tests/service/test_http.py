@@ -105,6 +105,7 @@ def test_the_same_submit_twice_is_one_run(served: Served) -> None:
         ({"id": "r0000001", "spec": {"queue": "gold"}}, "unknown_queue"),
         ({"id": "r0000001", "spec": {"nodes": 99}}, "never_fits"),
         ({"id": "r0000001", "spec": {"deadline": "soon"}}, "bad_deadline"),
+        ({"id": "r0000001", "spec": {"data": ["digits=here"]}}, "bad_data"),
         ({"id": "r0000001", "spec": {}}, "no_program"),
     ],
 )
