@@ -60,9 +60,6 @@ class Scripted:
     def stop(self, run: Run, grace_s: float, reason: str) -> None:
         self.calls.append(("stop", run.id, grace_s))
 
-    def forget(self, run: Run) -> None:
-        self.calls.append(("forget", run.id, run.spec.secret))
-
     def free_port(self, placement: Placement) -> int:
         return 29500
 

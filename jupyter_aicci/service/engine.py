@@ -30,9 +30,6 @@ class Engine(Protocol):
     def stop(self, run: Run, grace_s: float, reason: str) -> None:
         """Have the nodes of the latest attempt end; a later call with less grace shortens it."""
 
-    def forget(self, run: Run) -> None:
-        """Take the values of `--secret` out of all that was written for a run that has ended."""
-
     def observe(self, run: Run, cursors: Mapping[str, int]) -> Sequence[Observed]:
         """The frames behind the cursors, in order within each spool."""
 

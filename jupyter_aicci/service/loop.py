@@ -184,9 +184,7 @@ class Loop:
         self._forget_secrets(run)
 
     def _forget_secrets(self, run: Run) -> None:
-        """The file goes last: while it is there, the next start of a service does this again."""
         if run.spec.secret:
-            self._engine.forget(run)
             self._home.secrets_json(run.id).unlink(missing_ok=True)
 
     def _watch(self, run: Run) -> Watch:

@@ -94,17 +94,6 @@ class LocalEngine:
                 send_signal(keeper, signal.SIGTERM)
         self.adopt(run)
 
-    def forget(self, run: Run) -> None:
-        """Take the values of `--secret` out of the plans of a run that has ended."""
-        hidden = dict.fromkeys(run.spec.secret, "(secret)")
-        for attempt in run.attempts:
-            for node in _nodes(attempt):
-                path = self._path(run, attempt, node, "plan.json")
-                plan = read_json(path)
-                if plan is not None:
-                    ranks = [{**rank, "env": {**rank["env"], **hidden}} for rank in plan["ranks"]]
-                    write_atomic(path, json.dumps({**plan, "ranks": ranks}, indent=1).encode())
-
     def observe(self, run: Run, cursors: Mapping[str, int]) -> list[tuple[str, int, dict[str, Any]]]:
         """(spool, offset behind the frame, frame) of what the latest attempt's spools have behind the cursors."""
         found: list[tuple[str, int, dict[str, Any]]] = []
