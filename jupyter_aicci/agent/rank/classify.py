@@ -17,14 +17,20 @@ DISK_FULL, ADDRESS_IN_USE = "disk full", "address in use"  # faults/retry.py com
 LOG_TAIL_BYTES = 65_536
 
 _LOST_PEER = re.compile(
+    # sockets, gloo
     r"Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed|Connection refused|Connection aborted"
     r"|Application timeout caused pair closure|Timed out waiting \d+ ?ms for (?:recv|send) operation"
+    # torch's store
     r"|wait timeout after \d+ ?ms|Timed out after \d+ seconds waiting for clients|remote server shutdown or crash"
-    r"|failed to recv, got 0 bytes|NCCL (?:remote|watchdog)|ncclRemoteError|remote process exited or there was a network error"
-    r"|[Ww]atchdog caught collective operation timeout|NCCL communicator was aborted"
-    r"|[Pp]eer .*(?:died|failed|has left)|[Cc]oordination service.*(?:heartbeat|unavailable|shut)|heartbeat timeout"
+    r"|[Ff]ailed to recv, got 0 bytes"
+    # NCCL, HCCL
+    r"|NCCL (?:remote|watchdog)|ncclRemoteError|remote process exited or there was a network error"
+    r"|[Ww]atchdog caught collective operation timeout|NCCL communicator was aborted|HCCL.*(?:timeout|link)"
+    # XLA's coordination service
+    r"|Failed to send RPC to coordination service|[Cc]oordination service.*(?:heartbeat|unavailable|shut)|heartbeat timeout"
     r"|tasks? (?:have|has)? ?(?:crashed|died|been set to ERROR|been unhealthy)|another task died|Barrier (?:timed out|failed)"
-    r"|MPI_ABORT was invoked|lost communication with|HCCL.*(?:timeout|link)",
+    # MPI, our own
+    r"|MPI_ABORT was invoked|lost communication with|[Pp]eer .*(?:died|failed|has left)"
 )
 _STATUS = re.compile(r"(?:UNKNOWN|UNAVAILABLE|INTERNAL|ABORTED|DEADLINE_EXCEEDED|CANCELLED|FAILED_PRECONDITION): ")
 _ADDRESS = re.compile(r"EADDRINUSE|[Aa]ddress already in use")

@@ -20,6 +20,7 @@ import sys
 import types
 from typing import Any, NoReturn
 
+from .. import checkpoints
 from ..files import write_json
 from ..frames import boot_ns
 from . import api, exchange, fresh, hooks, notebook
@@ -56,6 +57,7 @@ def _set_up(session: Session, tracebacks: CellTraceback, main: types.ModuleType)
     fresh.reseed()
     fresh.apply_threads()
     print_thread_errors(tracebacks)
+    checkpoints.discard_newer(os.path.join(session.run_dir, "ckpt"), session.resume_step, session.rank)
     api.start(session)
     os.environ["AICCI_API"] = api.__name__
     main.__dict__["aicci"] = sys.modules["aicci"] = api
