@@ -21,7 +21,7 @@ class Facts:
     """What the tiles are computed from, beside the run itself."""
 
     end_ns: int
-    steps: int  # of the drawn rank, -1 = none yet
+    steps: int  # number of the drawn rank's latest step, from 0; -1 = none yet
     steps_per_s: float  # 0 = not known
     logged: Mapping[str, float]  # latest logged values, in order of first appearance
     progress: str  # what goes on while the run starts
@@ -59,7 +59,7 @@ def _elapsed(run: Run, facts: Facts) -> Tile:
 
 def _steps(run: Run, facts: Facts) -> Tile:
     if facts.steps >= 0:
-        return Tile(value=f"{facts.steps:,}", label="steps")
+        return Tile(value=f"{facts.steps + 1:,}", label="steps")  # numbered from 0, counted from 1
     if run.state is State.STARTING and facts.progress:
         return Tile(value="–", label=facts.progress)
     return Tile(value="–", label="steps")

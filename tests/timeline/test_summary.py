@@ -25,7 +25,7 @@ def test_a_running_run_says_time_steps_values_and_cost_with_its_budget() -> None
     shown = view(run, frames, cost=cost, now_ns=at(763))
     assert tiles_of(shown) == [
         ("12:43", "elapsed · 38 s waited"),
-        ("1,994", "steps"),
+        ("1,995", "steps"),
         ("12.5k", "images/s"),
         ("1.755", "loss"),
         ("$3.92", "of $50.00 · $19.44/h"),
