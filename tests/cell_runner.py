@@ -60,6 +60,11 @@ class Notebook:
         """Run a cell to its end."""
         return self.start(code).end()
 
+    def completions(self, code: str) -> list[str]:
+        """What Tab offers at the end of `code`."""
+        reply = self._client.complete(code, reply=True, timeout=LIMIT_S)
+        return list(reply["content"]["matches"])
+
     def stop_button(self) -> None:
         """The kernel's interrupt, as the Stop button sends it."""
         self._manager.interrupt_kernel()

@@ -40,7 +40,7 @@ def forecasts_table(answers: Iterable[tuple[str, dict[str, Any] | None, str]]) -
             str(answer["starts"]) if answer else "never",
             str(answer["world_size"]) if answer else "–",
             str(answer["price_text"]) if answer else "–",
-            (str(answer["reason"]) if answer else why).split("\n")[0],
+            (str(answer["reason"]) if answer else why.removesuffix(" Nothing was submitted.")).split("\n")[0],
         )
         for shape, answer, why in answers
     )

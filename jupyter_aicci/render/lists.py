@@ -136,20 +136,24 @@ def ledger_table(ledger: dict[str, Any]) -> Table:
     """`aicci cost RUN`: one line per node that was held, and the sum."""
     columns = ("attempt", "node", "shape", "held", "cost")
     right = ("attempt", "node", "held", "cost")
-    currency = ledger["currency"]
     rows = [
         (
             str(entry["attempt"]),
             str(entry["node"]),
             entry["shape"],
             duration((entry["to_ns"] - entry["from_ns"]) / 1e9) + (" so far" if entry["open"] else ""),
-            money(entry["amount_micro"], currency),
+            _amount(entry["amount_micro"], ledger),
         )
         for entry in ledger["entries"]
     ]
-    rows.append(("", "", "total", "", money(ledger["total_micro"], currency)))
+    rows.append(("", "", "total", "", _amount(ledger["total_micro"], ledger)))
     held_nothing = "The run has not held a node yet, so it has cost nothing."
     return Table(columns=columns, right=right, rows=tuple(rows) if ledger["entries"] else (), empty=held_nothing)
+
+
+def _amount(micro: int, ledger: dict[str, Any]) -> str:
+    """Money, or `free` where the run's price is zero."""
+    return money(micro, ledger["currency"]) if micro or ledger["price"]["micro_per_h"] else "free"
 
 
 def mounts_table(mounts: Iterable[tuple[str, str, str, str]]) -> Table:

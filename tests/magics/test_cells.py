@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,6 +163,37 @@ def test_line_magics_answer(notebook: Notebook) -> None:
         assert {"text/plain", "text/html"} <= set(bundle), word
     assert "ended already" in "\n".join(notebook.run("%aicci stop one").traceback)
     assert "did you mean one?" in "\n".join(notebook.run("%aicci describe onee").traceback)
+
+
+def test_tab_offers_runs_and_shapes_of_the_service(notebook: Notebook) -> None:
+    """Names and ids of runs, shapes for --shape; `stop` offers no run that has ended."""
+    out = notebook.run("%%aicci train --name quick\nprint(1)\n")
+    deadline_s = time.monotonic() + 30
+    while not {"quick", out.run_id} <= set(notebook.completions("%aicci attach ")):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    assert "quick" not in notebook.completions("%aicci stop ")
+    while "cpux1" not in notebook.completions("%%aicci train --shape "):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+def test_data_and_snapshot_reach_the_ranks(notebook: Notebook, tmp_path: Path) -> None:
+    """--data gives a path, --workdir a copy; what stayed out of it is told."""
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "x").write_text("7")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "helper.py").write_text("WORD = 'snapshot'")
+    (tmp_path / "code" / "weights.bin").write_bytes(b"\0" * 10_000_001)
+    out = notebook.run(
+        "%%aicci train --data digits=digits --workdir code --pull seen\n"
+        "import helper, os, pathlib\n"
+        "seen = (helper.WORD, (pathlib.Path(aicci.data['digits']) / 'x').read_text(), sorted(os.listdir()))\n"
+    )
+    assert out.error == "", out.traceback
+    assert "weights.bin (10.0 MB)" in out.text
+    assert notebook.run("print(seen)").text == "('snapshot', '7', ['cell.py', 'helper.py'])\n"
+    assert str(tmp_path / "digits") in notebook.run("%aicci data").bundles[0]["text/plain"]
 
 
 def test_impossible_request_is_refused_before_it_is_queued(notebook: Notebook) -> None:

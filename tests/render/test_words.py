@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jupyter_aicci.render.failures import headline, report, root_rank
+from jupyter_aicci.render.forecasts import forecasts_table
 from jupyter_aicci.render.lists import costs_table, ledger_table, runs_table, shapes_table, totals
 from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, state_line
 
@@ -55,9 +56,19 @@ def test_ledger_table_lists_held_nodes_and_their_sum() -> None:
     """One line per node and attempt, then the total."""
     entry = {"attempt": 1, "node": 0, "shape": "cpux2", "from_ns": 0, "to_ns": 90_000_000_000, "amount_micro": 250_000,
              "open": True}  # fmt: skip
-    table = ledger_table({"currency": "USD", "total_micro": 250_000, "entries": [entry]})
+    ledger = {"currency": "USD", "total_micro": 250_000, "entries": [entry], "price": {"micro_per_h": 10_000_000}}
+    table = ledger_table(ledger)
     assert table.rows == (("1", "0", "cpux2", "90 s so far", "$0.25"), ("", "", "total", "", "$0.25"))
-    assert "cost nothing" in ledger_table({"currency": "USD", "total_micro": 0, "entries": []}).to_text()
+    free = ledger | {"total_micro": 0, "entries": [entry | {"amount_micro": 0}], "price": {"micro_per_h": 0}}
+    assert [row[-1] for row in ledger_table(free).rows] == ["free", "free"]
+    assert "cost nothing" in ledger_table(ledger | {"entries": []}).to_text()
+
+
+def test_forecast_says_per_shape_when_or_why_not() -> None:
+    """A refusal is told without the sentence about submitting, which nobody tried."""
+    answer = {"starts": "now", "world_size": 2, "price_text": "free", "reason": "as asked"}
+    table = forecasts_table([("cpux1", answer, ""), ("cpux2", None, "too large. Nothing was submitted.")])
+    assert table.rows == (("cpux1", "now", "2", "free", "as asked"), ("cpux2", "never", "–", "–", "too large."))
 
 
 def test_shapes_table_tells_free_places() -> None:
