@@ -264,6 +264,7 @@ class Agent:
     # time
 
     def _sample(self) -> None:
+        self._reap()
         self.sample_due_ns = max(self.sample_due_ns + SAMPLE_NS, boot_ns())
         frame = self.sampler.sample()
         node = frame["node"]

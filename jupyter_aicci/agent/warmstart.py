@@ -140,6 +140,8 @@ def _reply(connection: socket.socket, framework: str, tell: Callable[[str], None
         except TimeoutError:
             tell(f"importing {framework}, {waited_s:.0f} s")
             continue
+        except ConnectionError:
+            part = b""
         if not part:
             return {"refused": "the zygote died"}
         data += part
