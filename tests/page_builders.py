@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 from jupyter_builders import Jupyter
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Error, Locator, Page
 
 CHROMIUM_ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
@@ -49,8 +49,15 @@ class Notebook:
         self._screenshots = screenshots
         self.page: Page = browser.new_page(viewport={"width": 1440, "height": 900})
         self.page.set_default_timeout(LIMIT_MS)
-        self.errors: list[str] = []  # of scripts on the page
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.errors: list[
+            str
+        ] = []  # thrown by our scripts or by BokehJS; JupyterLab throws some of its own when a server dies
+        self.page.on("pageerror", self._on_error)
+
+    def _on_error(self, error: Error) -> None:
+        told = f"{error.message}\n{error.stack}"
+        if "aicci" in told.lower() or "bokeh" in told.lower():
+            self.errors.append(told)
 
     def write(self, cells: Sequence[str]) -> None:
         """The notebook as it lies on disk before it is opened."""
@@ -69,8 +76,13 @@ class Notebook:
 
     def run_first_cell(self) -> None:
         """Shift+Enter in the first cell, once the kernel is there to hear it."""
+        self.until(self._kernel_listens, "the page is connected to an idle kernel")
         self.page.locator(".jp-Notebook .jp-CodeCell").first.locator(".cm-content").first.click()
         self.page.keyboard.press("Shift+Enter")
+
+    def _kernel_listens(self) -> bool:
+        kernels = self.jupyter.ask("api/kernels").json
+        return any(each["execution_state"] == "idle" and each["connections"] for each in kernels)
 
     @property
     def card(self) -> Locator:
@@ -118,7 +130,7 @@ class Notebook:
         before = self.path.stat().st_mtime_ns
         self.command_mode()
         self.page.keyboard.press("Control+s")
-        self.until(lambda: self.path.stat().st_mtime_ns != before, "the notebook is saved", 20)
+        self.until(lambda: self.path.stat().st_mtime_ns != before and _is_whole(self.path), "the notebook is saved", 20)
         return nbformat.read(self.path, as_version=4)
 
     def command_mode(self) -> None:
@@ -135,6 +147,15 @@ class Notebook:
         """A picture to be looked at."""
         self._screenshots.mkdir(exist_ok=True)
         self.page.screenshot(path=self._screenshots / f"{self.jupyter.app}-{name}.png")
+
+
+def _is_whole(path: Path) -> bool:
+    """Jupyter saves in place: for a moment the file is empty or cut."""
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        return False
+    return True
 
 
 def whole(lanes: Lanes) -> list[int]:

@@ -172,12 +172,10 @@ def _label_colour(notebook: Notebook) -> str:
 
 def _theme(notebook: Notebook, name: str) -> None:
     """Settings > Theme > name, by the menu."""
-    page = notebook.page
-    page.get_by_role("menuitem", name="Settings", exact=True).click()
-    page.get_by_role("menuitem", name="Theme", exact=True).hover()
-    page.get_by_role("menuitemradio", name=name, exact=True).or_(
-        page.get_by_role("menuitem", name=name, exact=True)
-    ).first.click()
+    menu = notebook.page.locator(".lm-Menu")
+    notebook.page.locator(".lm-MenuBar-item", has_text="Settings").click()
+    menu.locator(".lm-Menu-item", has_text="Theme").first.click()
+    menu.get_by_text(name, exact=True).click()
 
 
 def test_a_notebook_from_elsewhere_shows_its_picture(opened: Callable[..., Notebook], jupyter: Jupyter) -> None:
