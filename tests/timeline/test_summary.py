@@ -33,7 +33,7 @@ def test_a_running_run_says_time_steps_values_and_cost_with_its_budget() -> None
     assert summary_text(shown).splitlines() == [
         "▶ resnet-a (r7f3c0ab) · running · cpux2 × 2, 4 ranks",
         "13 min in all (node 0): queued 38 s, starting 28 s, training 9 min, waiting for data 2 min, checkpoint 16 s",
-        "1,994 steps, 12.5k images/s, loss 1.755, CPU cores 2.4 / 4, memory 791 MB",
+        "1,995 steps, 12.5k images/s, loss 1.755, CPU cores 2.4 / 4, memory 791 MB",
         "cost: $3.92 of $50.00 at $19.44/h",
     ]
 
