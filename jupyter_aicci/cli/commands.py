@@ -18,7 +18,7 @@ from jupyter_aicci.client import Client
 from jupyter_aicci.client.forecasts import forecasts
 from jupyter_aicci.render.forecasts import forecasts_table
 from jupyter_aicci.render.lists import costs_table, ledger_table, queues_table, runs_table, shapes_table, totals
-from jupyter_aicci.render.runs import describe_text, state_line
+from jupyter_aicci.render.runs import describe_text, stop_line
 
 PIECE_BYTES = 262_144
 WHOLE_BYTES = 1 << 50  # more than any log: follow from its beginning
@@ -71,7 +71,7 @@ def _describe(given: argparse.Namespace) -> int:
 
 def _stop(given: argparse.Namespace) -> int:
     summary = Client().stop(given.RUN, reason="stopped from the terminal")
-    answer(summary, state_line(summary), as_json=given.json)
+    answer(summary, stop_line(summary), as_json=given.json)
     return DONE
 
 

@@ -31,10 +31,12 @@ def service(given: argparse.Namespace) -> int:
         return UNREACHABLE
     status = client.status()
     age_s = datetime.now(UTC).timestamp() - status["started_ns"] / 1e9
-    answer(
-        {"up": True, **status},
-        f"service {status['version']}, pid {status['pid']}, up {duration(max(0.0, age_s))}: "
-        f"{status['running']} running, {status['queued']} queued; home {status['home']}",
-        as_json=given.json,
-    )
+    lines = [
+        (
+            f"service {status['version']}, pid {status['pid']}, up {duration(max(0.0, age_s))}: "
+            f"{status['running']} running, {status['queued']} queued; home {status['home']}"
+        ),
+        *status["notes"],
+    ]
+    answer({"up": True, **status}, "\n".join(lines), as_json=given.json)
     return DONE

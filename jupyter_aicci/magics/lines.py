@@ -19,7 +19,7 @@ from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.spec import parse_mount
 from jupyter_aicci.render.forecasts import forecasts_table
 from jupyter_aicci.render.lists import costs_table, ledger_table, mounts_table, queues_table, runs_table, shapes_table
-from jupyter_aicci.render.runs import describe_text, state_line
+from jupyter_aicci.render.runs import describe_text, stop_line
 from jupyter_aicci.render.tables import Table
 
 LOG_BYTES = 65_536  # a notebook keeps what is printed: the end of a log is enough
@@ -71,7 +71,7 @@ def _describe(shell: Any, client: Client, given: argparse.Namespace) -> None:
 
 
 def _stop(shell: Any, client: Client, given: argparse.Namespace) -> None:
-    print(state_line(client.stop(given.RUN, reason="stopped from the notebook")))
+    print(stop_line(client.stop(given.RUN, reason="stopped from the notebook")))
 
 
 def _result(shell: Any, client: Client, given: argparse.Namespace) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def root_rank(run: dict[str, Any]) -> int:
 def headline(run: dict[str, Any]) -> str:
     """`digits (r0f3c2ab) failed: user error: rank 1: ValueError: …`, in one line."""
     verdict = run.get("verdict") or {}
-    told = [run["exit_class"] or "", (verdict.get("text") or run["reason"] or "").split("\n")[0]]
+    exit_class = "" if run["exit_class"] == run["state"] else run["exit_class"] or ""
+    told = [exit_class, (verdict.get("text") or run["reason"] or "").split("\n")[0]]
     return f"{title(run)} {run['state']}: " + ": ".join(part for part in told if part)
 
 

@@ -42,10 +42,20 @@ def shape_text(run: dict[str, Any]) -> str:
 
 
 def cost_text(run: dict[str, Any]) -> str:
-    """What the run cost so far, `free` where its shape has no price."""
+    """What the run cost so far, `free` where its shape has no price, `–` before it has got a shape."""
+    if not run["attempt"]:
+        return "–"
     if not run["per_h_micro"] and not run["cost_micro"]:
         return "free"
     return money(run["cost_micro"], run["currency"])
+
+
+def rate_text(run: dict[str, Any]) -> str:
+    """`$0.62/h`, `free`, or `–` while several shapes are possible."""
+    if run["per_h_micro"]:
+        return f"{money(run['per_h_micro'], run['currency'])}/h"
+    open_shape = not run["attempt"] and (run["shape"] == "auto" or "," in run["shape"])
+    return "–" if open_shape else "free"
 
 
 def instant(text: str | None) -> datetime | None:
@@ -72,7 +82,8 @@ def _elapsed(run: dict[str, Any], now: datetime) -> str:
 
 
 def _why(run: dict[str, Any]) -> str:
-    parts = [run["exit_class"] or "", "" if run["state"] in ("running", "succeeded") else run["reason"]]
+    exit_class = "" if run["exit_class"] == run["state"] else run["exit_class"] or ""
+    parts = [exit_class, "" if run["state"] in ("running", "succeeded") else run["reason"]]
     text = ": ".join(part for part in parts if part)
     first = text.split("\n", 1)[0]
     return first if len(first) <= 80 else first[:79] + "…"
@@ -115,7 +126,7 @@ def costs_table(runs: Sequence[dict[str, Any]], *, now: datetime) -> Table:
             shape_text(run),
             _elapsed(run, now),
             cost_text(run),
-            money(run["per_h_micro"], run["currency"]) if run["per_h_micro"] else "free",
+            rate_text(run),
         )
         for run in runs
     ]

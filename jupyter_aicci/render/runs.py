@@ -9,7 +9,7 @@ import signal
 from typing import Any
 
 from jupyter_aicci.model.text import money
-from jupyter_aicci.render.lists import shape_text
+from jupyter_aicci.render.lists import rate_text, shape_text
 from jupyter_aicci.store.logs import display_lines
 
 TAIL_LINES = 30
@@ -22,12 +22,9 @@ def title(run: dict[str, Any]) -> str:
 
 def state_line(run: dict[str, Any]) -> str:
     """`▶ r0f3c2ab running · cpux2 ×2 · $0.62/h`, with the reason where the state has one."""
-    price = f"{money(run['per_h_micro'], run['currency'])}/h" if run["per_h_micro"] else "free on this machine"
-    budget = f", budget {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
     attempt = f" (attempt {run['attempt']})" if run["attempt"] > 1 else ""
-    reason = f" · {run['reason']}" if run["reason"] and run["state"] not in ("running", "succeeded") else ""
-    parts = [f"{run['icon']} {title(run)} {run['state']}{attempt}", shape_text(run), f"{price}{budget}"]
-    return " · ".join(parts) + reason
+    reason = run["reason"] if run["state"] not in ("running", "succeeded") else ""
+    return _joined(f"{run['icon']} {title(run)} {run['state']}{attempt}", shape_text(run), _price(run, ""), reason)
 
 
 def first_line(run: dict[str, Any]) -> str:
@@ -37,10 +34,23 @@ def first_line(run: dict[str, Any]) -> str:
     """
     if run["state"] not in ("submitted", "queued", "starting"):
         return state_line(run)
-    price = f"est. {money(run['per_h_micro'], run['currency'])}/h" if run["per_h_micro"] else "free on this machine"
-    budget = f", budget {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
     when = run["reason"] if run["state"] == "queued" and run["reason"] else "starts now"
-    return " · ".join([run["state"], shape_text(run), when, price + budget, title(run)])
+    return _joined(run["state"], shape_text(run), when, _price(run, "est. "), title(run))
+
+
+def stop_line(run: dict[str, Any]) -> str:
+    """What a wish to stop has come to so far."""
+    return state_line(run) if run["ended_at"] else f"{title(run)} is being stopped: it is {run['state']} now"
+
+
+def _price(run: dict[str, Any], prefix: str) -> str:
+    rate = {"free": "free on this machine", "–": ""}.get(rate_text(run), prefix + rate_text(run))
+    budget = f"budget {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
+    return ", ".join(part for part in (rate, budget) if part)
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
 
 
 def meaning_of_exit(code: int, killed_by: int) -> str:

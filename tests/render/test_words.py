@@ -8,7 +8,7 @@ from typing import Any
 from jupyter_aicci.render.failures import headline, report, root_rank
 from jupyter_aicci.render.forecasts import forecasts_table
 from jupyter_aicci.render.lists import costs_table, ledger_table, runs_table, shapes_table, totals
-from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, state_line
+from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, state_line, stop_line
 
 NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
 
@@ -31,6 +31,24 @@ def test_first_line_says_when_and_what_it_costs() -> None:
     assert first_line(free) == "starting · cpux2 · starts now · free on this machine · digits (r0f3c2ab)"
 
 
+def test_price_is_not_told_before_the_shape_is_known() -> None:
+    """Of several shapes, one may be free and another not."""
+    run = a_run(state="queued", shape="auto", nodes=1, attempt=0, per_h_micro=0, reason="first in line")
+    assert first_line(run) == "queued · auto · first in line · budget $50.00 · r0f3c2ab"
+    assert "free" not in costs_table([run], now=NOW).to_text()
+
+
+def test_stop_says_what_it_has_come_to() -> None:
+    """The wish is journaled at once; the end follows within the grace."""
+    assert stop_line(a_run()) == "r0f3c2ab is being stopped: it is running now"
+    ended = a_run(
+        state="stopped", icon="■", ended_at="2026-11-24T12:00:09.000+00:00", exit_class="stopped", reason="by you"
+    )
+    assert stop_line(ended) == "■ r0f3c2ab stopped · cpux2 ×2 · $19.44/h, budget $50.00 · by you"
+    assert runs_table([ended], now=NOW).rows[0][-1] == "by you"
+    assert headline(ended) == "r0f3c2ab stopped: by you"
+
+
 def test_state_line_tells_attempt_and_reason() -> None:
     """A restart is visible."""
     line = state_line(a_run(state="lost", icon="↻", attempt=2, reason="rank 1 was killed", budget_micro=0))
@@ -39,10 +57,10 @@ def test_state_line_tells_attempt_and_reason() -> None:
 
 def test_runs_table_shows_time_cost_and_why() -> None:
     """Running time from the start of its nodes, waiting time before; the first line of the reason."""
-    waiting = a_run(state="queued", started_at=None, reason="waits\nlong story", cost_micro=0, per_h_micro=0)
+    waiting = a_run(state="queued", started_at=None, reason="waits\nlong story", cost_micro=0, attempt=0)
     rows = runs_table([a_run(), waiting], now=NOW).rows
     assert rows[0][6:] == ("8.0 s", "$4.12", "")
-    assert rows[1][6:] == ("waits 10 s", "free", "waits")
+    assert rows[1][6:] == ("waits 10 s", "–", "waits")
 
 
 def test_totals_are_kept_by_currency() -> None:
