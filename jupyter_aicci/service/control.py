@@ -12,9 +12,10 @@ Rule 3: pure. Money and limits come in as `Now`; what is to be done goes out as 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial, reduce
 
 from jupyter_aicci import faults
-from jupyter_aicci.model.events import Event, NodeReleased, Noted, RankExited, Stepped, StopRequested
+from jupyter_aicci.model.events import Event, NodeHeld, NodeReleased, Noted, RankExited, Stepped, StopRequested
 from jupyter_aicci.model.run import Attempt, Run, apply
 from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import NS
@@ -58,10 +59,10 @@ def react(run: Run, seen: Seen, now: Now) -> Reaction:
     if run.ended:
         return Reaction()
     events: list[Event] = []
-    for found in (_facts(run, seen, now), *(() if run.stop else (_limits(run, now),))):
+    for find in (_cut_off, partial(_facts, seen=seen), _limits):
+        found = find(run, now=now)
         events += found
-        for event in found:
-            run = apply(run, event)
+        run = reduce(apply, found, run)
     if not run.holds_nodes:
         return Reaction(events=(*events, *_stop_waiting(run, now)))
     attempt = _attempt(run)
@@ -78,6 +79,26 @@ def _attempt(run: Run) -> Attempt:
 def rank_count(run: Run, attempt: Attempt) -> int:
     """Ranks of an attempt as its agents count them: one a node where a launcher starts the program."""
     return len(attempt.placement.nodes) if run.spec.launcher else attempt.placement.world_size
+
+
+def _cut_off(run: Run, now: Now) -> list[Event]:
+    """The rest of a transaction whose last rows a damaged journal has lost (`store/salvage.py`): no run hangs in between."""
+    match run.state:
+        case State.SUBMITTED:
+            return [_stepped(run, Step.ENQUEUE, now, reason="waits for its nodes")]
+        case State.LOST | State.PREEMPTED:
+            return [_stepped(run, Step.REQUEUE, now, reason="its next attempt was due when the journal was damaged")]
+    attempt = run.attempt
+    if attempt is None or attempt.ended_ns:
+        return []
+    placed = [] if run.holds_nodes else [_stepped(run, Step.PLACE, now, reason=attempt.placement.why)]
+    shape = attempt.placement.shape.name
+    held = [
+        NodeHeld(run_id=run.id, time_ns=attempt.placed_ns, attempt=attempt.number, node=node.index, shape=shape)
+        for node in attempt.placement.nodes
+        if node.index not in attempt.held
+    ]
+    return [*placed, *held]
 
 
 def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:
@@ -114,6 +135,8 @@ def _exited(run: Run, attempt: Attempt, exit_: Exit) -> RankExited:
 
 
 def _limits(run: Run, now: Now) -> list[Event]:
+    if run.stop:
+        return []
     wish = over_limit(run, deadline_ns=now.deadline_ns, spent_micro=now.spent_micro, now_ns=now.time_ns)
     return [wish] if wish else []
 

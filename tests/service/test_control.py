@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_builders import RUN_ID, T0, S, placed, stepped, submitted
+from run_builders import RUN_ID, T0, S, a_life, flat, placed, stepped, submitted
 
-from jupyter_aicci.model.events import Event, NodeReleased, Noted, RankExited, Stepped, StopRequested
+from jupyter_aicci.model.events import Event, NodeReleased, Noted, Placed, RankExited, Stepped, StopRequested
 from jupyter_aicci.model.run import Run, apply, fold
 from jupyter_aicci.model.states import State, Step
 from jupyter_aicci.service.control import SETTLE_NS, Halt, Now, react
@@ -189,3 +189,28 @@ def test_a_node_is_never_free_before_it_was_held() -> None:
         if isinstance(row, NodeReleased)
     )
     assert row.time_ns == T0
+
+
+def as_the_loop_writes(life: tuple[tuple[Event, ...], ...]) -> list[Event]:
+    """The rows of a life, each placement before its step."""
+    rows = flat(life)
+    for index, event in enumerate(rows):
+        if isinstance(event, Placed):
+            rows[index - 1 : index + 1] = [event, rows[index - 1]]
+    return rows
+
+
+CUT_LIFE = as_the_loop_writes(a_life())[:-1]
+
+
+@pytest.mark.parametrize("rows", range(1, len(CUT_LIFE)))
+def test_a_history_cut_at_any_row_goes_on(rows: int) -> None:
+    """A damaged journal ends in the middle of a transaction: no run hangs between two states, no held node is forgotten."""
+    run = fold(CUT_LIFE[:rows])
+    for event in react(run, Seen(attempt=0), now(3600.0)).events:
+        run = apply(run, event)
+    assert run.state in (State.QUEUED, State.STARTING, State.RUNNING)
+    assert run.holds_nodes == bool(run.attempts and not run.attempts[-1].ended_ns)
+    if run.holds_nodes:
+        assert set(run.attempts[-1].held) == {0, 1}
+    assert react(run, Seen(attempt=0), now(3600.0)).events == ()
