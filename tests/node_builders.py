@@ -152,7 +152,8 @@ def a_node(
             for rank in range(ranks)
         ],
         "grace_s": 1.0, "settle_s": 0.1, "hang_s": 0.0, "memory_limit_bytes": 0, "cpus": [], "resume_step": -1, "push": [],
-        "pull": [], "secrets": [], "data": {}, "read_only": [], "notes": [], "cell_name": "", "cell_first_line": 1, "runtime_dir": str(runtime),
+        "pull": [], "secrets": [], "data": {}, "read_only": [], "notes": [], "cell_name": "", "cell_first_line": 1,
+        "runtime_dir": str(runtime),
         **plan,
     }  # fmt: skip
     (node_dir / "plan.json").write_text(json.dumps(whole))
