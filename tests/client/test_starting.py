@@ -14,8 +14,10 @@ from collections.abc import Iterator
 import pytest
 
 from jupyter_aicci.agent.identity import alive, claim_from_json, claim_of
-from jupyter_aicci.client import Client, ensure_service
+from jupyter_aicci.client import Client, Program, ensure_service
 from jupyter_aicci.model.errors import HostError
+from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.store.paths import Home, prepare
 
 COMMAND = [sys.executable, "-m", "jupyter_aicci.service"]
@@ -158,3 +160,17 @@ def switches(number: int) -> int:
     """How often the main thread has gone to sleep."""
     with open(f"/proc/{number}/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
+
+
+def test_a_program_stays_when_the_service_died_with_its_submit(home: Home) -> None:
+    """The first service dies right after it recorded the run, the second cannot start: the run's folder is still there."""
+    env = {**os.environ, "AICCI_FAIL_AT": "commit:4"}  # the anchor has two points; the fourth is behind the submit
+    assert subprocess.run(COMMAND, env=env).returncode == 0
+    home.config.write_text("[local]\ncpus = 'many'\n")
+    client, run_id = Client(home), RunId("r0000001")
+    with pytest.raises(HostError) as caught:
+        client.submit(RunSpec(python=sys.executable), Program(text="print('here')\n"), run_id=run_id)
+    assert caught.value.code == "service_cannot_start"
+    assert (home.src_dir(run_id) / "cell.py").exists()
+    home.config.unlink()
+    assert client.run(run_id).wait(60)["state"] == "succeeded"
