@@ -85,13 +85,15 @@ def _cut_off(run: Run, now: Now) -> list[Event]:
     """The rest of a transaction whose last rows a damaged journal has lost (`store/salvage.py`): no run hangs in between."""
     match run.state:
         case State.SUBMITTED:
-            return [_stepped(run, Step.ENQUEUE, now, reason="waits for its nodes")]
+            return [_stepped(run, Step.ENQUEUE, now.time_ns, reason="waits for its nodes")]
         case State.LOST | State.PREEMPTED:
-            return [_stepped(run, Step.REQUEUE, now, reason="its next attempt was due when the journal was damaged")]
+            return [
+                _stepped(run, Step.REQUEUE, now.time_ns, reason="its next attempt was due when the journal was damaged")
+            ]
     attempt = run.attempt
     if attempt is None or attempt.ended_ns:
         return []
-    placed = [] if run.holds_nodes else [_stepped(run, Step.PLACE, now, reason=attempt.placement.why)]
+    placed = [] if run.holds_nodes else [_stepped(run, Step.PLACE, now.time_ns, reason=attempt.placement.why)]
     shape = attempt.placement.shape.name
     held = [
         NodeHeld(run_id=run.id, time_ns=attempt.placed_ns, attempt=attempt.number, node=node.index, shape=shape)
@@ -106,8 +108,9 @@ def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:
     if not run.holds_nodes or seen.attempt != _attempt(run).number:
         return []
     attempt, events = _attempt(run), list[Event]()
-    if run.state is State.STARTING and len(seen.started | seen.exits.keys()) >= rank_count(run, attempt):
-        events.append(_stepped(run, Step.RUN, now, reason="every rank runs the program"))
+    began = {rank: exit_.time_ns for rank, exit_ in seen.exits.items()} | seen.started
+    if run.state is State.STARTING and len(began) >= rank_count(run, attempt):
+        events.append(_stepped(run, Step.RUN, max(began.values()), reason="every rank runs the program"))
     events += [_exited(run, attempt, exit_) for rank, exit_ in sorted(seen.exits.items()) if rank not in attempt.exits]
     events += [
         Noted(
@@ -122,7 +125,7 @@ def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:
         for node, free_ns in sorted(free.items())
         if node not in attempt.released
     ]
-    return events
+    return sorted(events, key=lambda event: event.time_ns)
 
 
 def _exited(run: Run, attempt: Attempt, exit_: Exit) -> RankExited:
@@ -166,7 +169,7 @@ def end_attempt(run: Run, now: Now) -> list[Event]:
     if run.stop and _stop_came_first(run.stop, exits, well=well):
         return [_stopped(run, run.stop, now)]
     if well:
-        return [_stepped(run, Step.SUCCEED, now, reason="every rank ended with exit code 0")]
+        return [_stepped(run, Step.SUCCEED, now.time_ns, reason="every rank ended with exit code 0")]
     return fail_attempt(run, exits, now)
 
 
@@ -180,9 +183,13 @@ def fail_attempt(run: Run, exits: tuple[RankExited, ...], now: Now) -> list[Even
     body = verdict.to_json()
     if not retry.again:
         exit_class = str(retry.exit_class or verdict.exit_class)
-        return [_stepped(run, Step.FAIL, now, reason=retry.text or verdict.text, exit_class=exit_class, verdict=body)]
-    lose = _stepped(run, Step.LOSE, now, reason=verdict.text, exit_class=str(verdict.exit_class), verdict=body)
-    again = _stepped(run, Step.REQUEUE, now, reason=retry.text, not_before_ns=retry.not_before_ns)
+        return [
+            _stepped(
+                run, Step.FAIL, now.time_ns, reason=retry.text or verdict.text, exit_class=exit_class, verdict=body
+            )
+        ]
+    lose = _stepped(run, Step.LOSE, now.time_ns, reason=verdict.text, exit_class=str(verdict.exit_class), verdict=body)
+    again = _stepped(run, Step.REQUEUE, now.time_ns, reason=retry.text, not_before_ns=retry.not_before_ns)
     return [lose, again]
 
 
@@ -200,9 +207,9 @@ def _failed(exit_: RankExited) -> bool:
 
 def _stopped(run: Run, stop: StopRequested | None, now: Now) -> Stepped:
     assert stop is not None
-    return _stepped(run, Step.STOP, now, reason=stop.reason, exit_class=stop.exit_class)
+    return _stepped(run, Step.STOP, now.time_ns, reason=stop.reason, exit_class=stop.exit_class)
 
 
-def _stepped(run: Run, step: Step, now: Now, **more: object) -> Stepped:
+def _stepped(run: Run, step: Step, time_ns: int, **more: object) -> Stepped:
     number = run.attempt.number if run.attempt else 0
-    return Stepped(run_id=run.id, time_ns=now.time_ns, step=step, attempt=number, **more)  # type: ignore[arg-type]
+    return Stepped(run_id=run.id, time_ns=time_ns, step=step, attempt=number, **more)  # type: ignore[arg-type]

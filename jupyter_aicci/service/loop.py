@@ -16,7 +16,7 @@ from functools import partial
 
 from jupyter_aicci.agent.checkpoints import latest_complete
 from jupyter_aicci.model.errors import AicciError
-from jupyter_aicci.model.events import NodeHeld, Noted, Placed, Stepped
+from jupyter_aicci.model.events import NodeHeld, NodeReleased, Noted, Placed, Stepped
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import ExitClass, Step
@@ -136,6 +136,9 @@ class Loop:
 
     def _look(self, run: Run) -> None:
         """Read, record, act."""
+        if run.holds_nodes and run.id not in self._watches and not self._home.run_dir(run.id).is_dir():
+            self._bury(run)
+            return
         watch = self._watch(run) if run.holds_nodes else None
         if watch is not None:
             self._keep_up(run, watch)
@@ -182,6 +185,18 @@ class Loop:
         if watch is not None:
             watch.feed.close()
         self._forget_secrets(run)
+
+    def _bury(self, run: Run) -> None:
+        """End a run whose folder was deleted while no service looked: nothing more can be known of it, nothing run again."""
+        attempt, now_ns = run.attempts[-1], self._runs.clock.now_ns()
+        free = [
+            NodeReleased(run_id=run.id, time_ns=now_ns, attempt=attempt.number, node=node)
+            for node in attempt.held
+            if node not in attempt.released
+        ]
+        reason = f"its folder {self._home.run_dir(run.id)} is gone"
+        self._runs.record((*free, self._stepped(run, Step.FAIL, reason, ExitClass.INFRASTRUCTURE)))
+        self._let_go(self._runs[run.id])
 
     def _forget_secrets(self, run: Run) -> None:
         if run.spec.secret:

@@ -55,7 +55,7 @@ class Seen:
     """The sum of one attempt's frames."""
 
     attempt: int
-    started: frozenset[int] = frozenset()
+    started: dict[int, int] = field(default_factory=dict)  # rank -> when
     exits: dict[int, Exit] = field(default_factory=dict)  # rank -> its end
     done: dict[int, int] = field(default_factory=dict)  # node -> when it became free
     notes: tuple[Note, ...] = ()
@@ -73,7 +73,7 @@ def _one(seen: Seen, stored: Stored) -> Seen:
     frame = stored.frame
     match frame.get("k"):
         case "started":
-            return replace(seen, started=seen.started | {int(frame["rank"])})
+            return replace(seen, started={int(frame["rank"]): stored.time_ns, **seen.started})
         case "exit":
             rank = int(frame["rank"])
             exit_ = Exit(rank=rank, node=stored.node, time_ns=stored.time_ns, frame=frame)

@@ -214,3 +214,13 @@ def test_a_history_cut_at_any_row_goes_on(rows: int) -> None:
     if run.holds_nodes:
         assert set(run.attempts[-1].held) == {0, 1}
     assert react(run, Seen(attempt=0), now(3600.0)).events == ()
+
+
+def test_rows_are_in_the_order_of_their_times() -> None:
+    """What was said while no service looked, told at once; a run began when its last rank did."""
+    after, rows = play(
+        a_placed_run(), [started(0, 1), ended(0, 2), free(0, 3), started(1, 4), ended(1, 5), free(1, 6)], []
+    )
+    times = [row.time_ns for row in rows]
+    assert times == sorted(times)
+    assert after.attempts[0].running_ns == T0 + 4 * S

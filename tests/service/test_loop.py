@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -248,3 +249,21 @@ def test_the_loop_sleeps_when_nothing_runs(desk: Desk, engine: Scripted) -> None
     turn(desk)
     assert desk.runs[run.id].ended
     assert desk.loop.pause_s is None  # type: ignore[attr-defined]
+
+
+def test_a_run_whose_folder_was_deleted_ends(engine: Scripted) -> None:
+    """While no service looked: it is told, its nodes are free and no longer paid for, and the next run starts."""
+    desk = a_desk(engine)
+    run = running(desk, engine)
+    close(desk)
+    shutil.rmtree(desk.home.run_dir(run.id))
+    desk = a_desk(engine)
+    turn(desk)
+    found = desk.runs[run.id]
+    assert (found.state, found.exit_class) == (State.FAILED, "infrastructure")
+    assert found.reason == f"its folder {desk.home.run_dir(run.id)} is gone"
+    assert not any(entry.open for entry in desk.runs.ledger(found).entries)
+    other = submit(desk, "r0000002")
+    turn(desk)
+    assert desk.runs[other.id].state is State.STARTING
+    close(desk)

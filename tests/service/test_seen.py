@@ -47,7 +47,7 @@ FRAMES = [started(0), started(1, node=1), a_note(2), an_exit(0), an_exit(1, 7, n
 def test_frames_add_up() -> None:
     """Who started, who ended and how, which nodes are free, what was noted."""
     seen = see(Seen(attempt=1), FRAMES)
-    assert seen.started == {0, 1}
+    assert seen.started == {0: 0, 1: 0}
     assert {rank: exit_.frame["code"] for rank, exit_ in seen.exits.items()} == {0: 0, 1: 7}
     assert seen.done == {0: 9, 1: 9}
     assert [note.topic for note in seen.notes] == ["environment"]
