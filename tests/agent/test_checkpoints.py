@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_aicci.agent import checkpoints
@@ -98,6 +98,7 @@ def test_killed_at_any_moment_a_step_is_whole_or_does_not_count(tmp_path, point)
         assert checkpoints.read_state(tmp_path, 7, 0)[1] == b"\1" * 100_000
 
 
+@settings(deadline=None)  # fsync
 @given(deaths=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=4))
 def test_all_ranks_always_agree_on_a_whole_step(tmp_path_factory, deaths):
     """Two ranks save every step and die at any, attempt after attempt: what is resumed is one attempt's state of both."""

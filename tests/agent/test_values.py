@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_aicci.agent.values import (
@@ -33,6 +33,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(deadline=None)  # fsync
 @given(value=PLAIN)
 def test_any_plain_value_comes_back_equal(tmp_path_factory, value):
     """Property over nested plain data."""

@@ -182,6 +182,8 @@ def _number(name: str, value: Any) -> float | int:
     """The number in a value, without importing what it comes from."""
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, bool) else value
+    if isinstance(value, (str, bytes)):
+        raise _no_number(name, value)
     try:
         item = value.item() if hasattr(value, "item") else float(value)
         if isinstance(item, (bool, int, float)):

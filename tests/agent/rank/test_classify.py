@@ -116,7 +116,7 @@ def test_a_native_abort_because_of_a_peer_is_read_from_the_log(tmp_path):
     log = tmp_path / "rank-1.log"
     log.write_text(
         "epoch 1\nF1124 client.h:80] Terminating process because the JAX distributed service detected "
-        "fatal errors. This most likely indicates that another task died; see the other task logs for more details.\n*** Check failure\n"
+        "fatal errors. This most likely indicates that another task died; see the other task logs.\n*** Check failure\n"
     )
     record = record_from_log(str(log), 5)
     assert record is not None
