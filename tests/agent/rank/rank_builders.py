@@ -128,6 +128,13 @@ class Gang:
             assert self.processes[rank].poll() is None, f"rank {rank} ended: {self.log(rank)[-2000:]}"
             time.sleep(0.01)
 
+    def until_there(self, kind: str, rank: int = 0) -> None:
+        """Wait until the rank has written its file of that kind."""
+        until = time.monotonic() + DEADLINE_S
+        while not self.path(kind, rank).exists():
+            assert time.monotonic() < until, f"rank-{rank}.{kind} was never written: {self.log(rank)[-2000:]}"
+            time.sleep(0.01)
+
 
 def a_gang(
     run_dir: Path, cell: str, *, ranks: int = 1, attempt: int = 1, env: dict[str, str] | None = None, **plan: Any

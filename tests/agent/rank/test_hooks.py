@@ -59,7 +59,7 @@ class Watched:
         self.notes.append(fields["text"])
 
 
-def a_torch(after=None):
+def a_torch():
     """A module with the one function that is hooked."""
     module = types.ModuleType("torch.optim.optimizer")
     module.hooks = []
@@ -125,7 +125,7 @@ def test_the_failing_rank_of_a_ddp_program_is_the_one_that_is_not_secondary(tmp_
     gang = a_gang(tmp_path, cell, ranks=2)
     assert gang.run() == [1, 1]
     assert [gang.error(rank)["secondary"] for rank in (0, 1)] == [True, False]
-    assert gang.error(1)["where"] == "Cell In[7], line 20"
+    assert gang.error(1)["where"] == "Cell In[7], line 18"
     assert "_call_impl" not in gang.log(1)
     assert "[rank1]" not in gang.log(1)
 
@@ -135,9 +135,7 @@ def test_a_stop_comes_after_an_optimizer_step(tmp_path):
     """A torch program that knows nothing of us leaves with whole parameters."""
     import signal
 
-    cell = DDP.replace("    optimizer.step()\n", "    optimizer.step()\n    print('stepped', flush=True)\n").replace(
-        "range", "range"
-    )
+    cell = DDP.replace("    optimizer.step()\n", "    optimizer.step()\n    print('stepped', flush=True)\n")
     gang = a_gang(tmp_path, cell.replace("return 16", "return 16000"), ranks=2).start()
     gang.until_logged("stepped\nstepped")
     for process in gang.processes:

@@ -257,6 +257,58 @@ def test_a_program_without_a_place_to_stop_is_stopped_where_it_is(tmp_path):
     assert gang.log() == "started\ncleaned up\n"
 
 
+@pytest.mark.parametrize("stopped", ["in place", "at a step", "by SIGKILL"])
+def test_an_exception_whose_clean_up_is_stopped_is_recorded(tmp_path, stopped):
+    """The rank failed by itself; that its clean-up was still going on when the others were stopped does not hide it."""
+    gang = a_gang(
+        tmp_path,
+        f"""
+        import time
+        if {stopped != "in place"}:
+            aicci.step(1)
+        try:
+            raise ValueError("bad batch")
+        finally:
+            print("cleans up", flush=True)
+            for _ in range(1000):
+                time.sleep(0.02)
+                if {stopped == "at a step"}:
+                    aicci.step(2)
+        """,
+        cell_name="Cell In[7]",
+        cell_first_line=1,
+    ).start()
+    gang.until_logged("cleans up")
+    gang.processes[0].send_signal(signal.SIGTERM)
+    if stopped == "by SIGKILL":
+        gang.until_there("error")
+        gang.processes[0].kill()
+    assert gang.wait() == [-9 if stopped == "by SIGKILL" else 143]
+    assert (gang.error()["type"], gang.error()["where"]) == ("ValueError", "Cell In[7], line 6")
+
+
+def test_an_exception_that_was_handled_is_not_recorded(tmp_path):
+    """SIGTERM came while the program handled it; it went on and ended at its next step."""
+    gang = a_gang(
+        tmp_path,
+        """
+        import time
+        aicci.step(1)
+        try:
+            raise ValueError("handled")
+        except ValueError:
+            print("handles", flush=True)
+            while not aicci.should_stop():
+                time.sleep(0.01)
+        aicci.step(2)
+        """,
+    ).start()
+    gang.until_logged("handles")
+    gang.processes[0].send_signal(signal.SIGTERM)
+    assert gang.wait() == [143]
+    assert not gang.path("error").exists()
+
+
 def test_the_second_sigterm_does_not_wait_for_the_next_step(tmp_path):
     """The first one sets the flag that the program may ask for; the second raises in place."""
     gang = a_gang(
