@@ -21,6 +21,7 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
     Path(folder, "home", "config.toml").write_text(PRICES)
     client = Client()
     try:
+        client.submit(parse_spec({"framework": "jax"}), Program(text="")).wait()  # from here on starts are warm
         spec = parse_spec({"nodes": 2, "name": "digits-jax", "framework": "jax", "source": "digits_jax.py"})
         program = Program(text=(HERE / "digits_jax.py").read_text(), source="digits_jax.py")
         run = client.submit(spec, program)
