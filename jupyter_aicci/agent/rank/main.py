@@ -21,9 +21,10 @@ import types
 from typing import Any, NoReturn
 
 from .. import checkpoints
-from ..files import write_json
+from ..files import remove, write_json
 from ..frames import boot_ns
 from . import api, exchange, fresh, hooks, notebook
+from .classify import chain
 from .errors import CellTraceback, print_thread_errors, record_of, write_record
 from .session import Session, Stop
 
@@ -40,6 +41,7 @@ def run_rank(plan: dict[str, Any], index: int) -> NoReturn:
     try:
         _set_up(session, tracebacks, main)
         _execute(plan, tracebacks.file, main)
+        remove(session.path("error"))
         code = 0
     except BaseException as error:
         if not session.here:  # a child that the program forked by hand and that came back up to here
@@ -53,7 +55,7 @@ def run_rank(plan: dict[str, Any], index: int) -> NoReturn:
 
 def _set_up(session: Session, tracebacks: CellTraceback, main: types.ModuleType) -> None:
     session.enter("starting")
-    fresh.catch_signals(session.path("stacks"), session.want_stop)
+    fresh.catch_signals(session.path("stacks"), lambda: _asked_to_stop(session, tracebacks))
     fresh.reseed()
     fresh.apply_threads()
     print_thread_errors(tracebacks)
@@ -64,6 +66,15 @@ def _set_up(session: Session, tracebacks: CellTraceback, main: types.ModuleType)
     notebook.furnish(main.__dict__)
     hooks.install(session)
     exchange.load_pushed(session, main.__dict__)
+
+
+def _asked_to_stop(session: Session, tracebacks: CellTraceback) -> None:
+    """SIGTERM. An exception whose clean-up still runs is recorded now: the clean-up may end by `Stop` or by SIGKILL, and this rank
+    would pass for one that was only stopped. Raises `Stop` as the session does."""
+    error = sys.exc_info()[1]
+    if isinstance(error, Exception) and session.here and not session.ending:
+        write_record(session.path("error"), record_of(error, tracebacks, step=session.step))
+    session.want_stop()
 
 
 def _main_module(plan: dict[str, Any], file: str) -> types.ModuleType:
@@ -96,17 +107,19 @@ def _ended_by(error: BaseException, session: Session, tracebacks: CellTraceback)
     session.ending = True
     code = _code_of(error, session)
     if code == 0 or isinstance(error, Stop):
+        if not any(isinstance(each, Exception) for each in chain(error)):
+            remove(session.path("error"))  # what it handled when it was asked to stop
         return code
     write_record(session.path("error"), record_of(error, tracebacks, step=session.step))
     if isinstance(error, SystemExit):
         if error.code is not None and not isinstance(error.code, int):
-            print(error.code, file=sys.stderr)
+            fresh.tell(str(error.code))
     elif sys.excepthook is not sys.__excepthook__ and not getattr(sys.excepthook, "__module__", "").startswith(
         "torch."
     ):
         _call_programs_hook(error)
     else:
-        print(tracebacks.text(error), end="", file=sys.stderr)
+        fresh.tell(tracebacks.text(error), end="")
     fresh.flush_streams()
     return code
 
@@ -128,13 +141,14 @@ def _call_programs_hook(error: BaseException) -> None:
     except BaseException:
         import traceback
 
-        traceback.print_exc()
+        fresh.tell(traceback.format_exc(), end="")
 
 
 def _leave(session: Session, main: types.ModuleType, code: int) -> NoReturn:
     """Values, the program's exit functions, the last frames, the end record."""
     session.enter("done")
     session.flush()
+    session.say_again()
     if session.rank == 0 and code in (0, 128 + signal.SIGTERM):
         exchange.write_pulled(session, main.__dict__)
     if code != 0:
@@ -148,8 +162,7 @@ def _end(session: Session, code: int) -> NoReturn:
     try:
         write_json(session.path("end"), {"code": code, "t_ns": boot_ns()})
     except OSError as error:
-        print(f"aicci: the end record could not be written: {error}", file=sys.stderr)
-        fresh.flush_streams()
+        fresh.tell(f"aicci: the end record could not be written: {error}")
     os._exit(code)
 
 
