@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NS = 1_000_000_000
 SOCKET_PATH_BYTES = 100
 CONNECT_TRIES, CONNECT_AGAIN_S = 200, 0.01
+FIRST_WORD_S = 0.15  # a warm zygote has answered by then
 LOAD_S = 180.0  # longest import that is waited for
 NEEDS_BYTES = {"torch": 1_500_000_000, "jax": 700_000_000, "plain": 200_000_000}  # of free memory, to start a zygote
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -129,7 +130,7 @@ def _ask(
 
 def _reply(connection: socket.socket, framework: str, tell: Callable[[str], None]) -> dict[str, Any]:
     """The one line that comes back; until then `tell` hears how long the import takes."""
-    connection.settimeout(1.0)
+    connection.settimeout(FIRST_WORD_S)
     since_ns, data = boot_ns(), b""
     while not data.endswith(b"\n"):
         waited_s = (boot_ns() - since_ns) / NS
@@ -138,7 +139,8 @@ def _reply(connection: socket.socket, framework: str, tell: Callable[[str], None
         try:
             part = connection.recv(4096)
         except TimeoutError:
-            tell(f"importing {framework}, {waited_s:.0f} s")
+            tell(f"importing {framework}" + (f", {waited_s:.0f} s" if waited_s >= 1 else ""))
+            connection.settimeout(1.0)
             continue
         except ConnectionError:
             part = b""

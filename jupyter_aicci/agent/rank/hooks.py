@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from ..frames import boot_ns
+from . import rendezvous
 from .session import Session, Stop
 
 FAULTS = 3
@@ -27,6 +28,7 @@ def install(session: Session) -> None:
     waiting: dict[str, Callable[[ModuleType], None]] = {
         "torch.optim.optimizer": lambda module: _hook_optimizers(module, session),
         "torch.utils.data.dataloader": lambda module: _hook_loaders(module, session),
+        "torch.distributed.rendezvous": rendezvous.hook,
     }
     for name in list(waiting):
         module = sys.modules.get(name)
