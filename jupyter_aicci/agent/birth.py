@@ -9,13 +9,15 @@ executes the plan's Python; in launcher mode the launcher is executed instead.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import shlex
 import signal
 import sys
 
-from .files import read_json
+from .files import read_json, remove, write_json
+from .frames import boot_ns
 from .identity import take_claim
 from .title import set_tag, set_title
 
@@ -51,10 +53,13 @@ def become_rank(plan: dict[str, Any], node_dir: str, index: int, group: Group) -
     except FileNotFoundError as error:
         code = NOT_FOUND
         print(f"aicci: cannot start: {error}", file=sys.stderr)
-    except BaseException:
+    except BaseException as error:
         import traceback
 
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            _blame_disk(node_dir, index, plan, error)
     with contextlib.suppress(BaseException):
         sys.stderr.flush()
     os._exit(code)
@@ -67,6 +72,15 @@ def _environment(plan: dict[str, Any], index: int) -> dict[str, str]:
         values = read_json(os.path.join(plan["run_dir"], "secrets.json")) or {}
         env |= {name: str(values[name]) for name in plan["secrets"] if name in values}
     return env
+
+
+def _blame_disk(node_dir: str, index: int, plan: dict[str, Any], error: BaseException) -> None:
+    """The error record of a rank that could not be born on a full disk; there is room for it where the keeper kept some."""
+    remove(os.path.join(node_dir, "keeper.reserve"))
+    record = {"t_ns": boot_ns(), "type": type(error).__name__, "message": str(error), "traceback": "", "line": 0, "cell_line": "",
+              "where": "", "secondary": False, "infra": True, "reason": "disk full", "frames": [], "step": None}  # fmt: skip
+    with contextlib.suppress(OSError):
+        write_json(os.path.join(node_dir, f"rank-{plan['ranks'][index]['rank']}.error"), record)
 
 
 def _redirect(log: str) -> None:

@@ -11,19 +11,20 @@ from __future__ import annotations
 import linecache
 import os
 import re
-import sys
 import threading
 import traceback
 from typing import Any
 
-from ..files import write_atomic
+from ..files import remove, write_atomic
 from ..frames import boot_ns
 from .classify import infrastructure_reason, is_secondary
+from .fresh import tell
 
 OWN_DIR = os.path.dirname(os.path.abspath(__file__)) + os.sep
 AGENT_DIR = os.path.dirname(os.path.dirname(OWN_DIR)) + os.sep
 PLUMBING = (os.path.join("torch", "nn", "modules", "module.py"),)
 PLUMBING_NAMES = ("_call_impl", "_wrapped_call_impl")
+RESERVE = "keeper.reserve"  # keeper.py makes it
 SHOWN_FRAMES = 50
 MESSAGE_CHARS = 4000
 TRACEBACK_CHARS = 60_000
@@ -131,13 +132,19 @@ def record_of(error: BaseException, tracebacks: CellTraceback, *, step: int | No
 
 
 def write_record(path: str, record: dict[str, Any]) -> None:
-    """Write `rank-R.error`, whole or not at all; a full disk must not hide the traceback in the log."""
+    """Write `rank-R.error`, whole or not at all. On a full disk it takes the keeper's reserve: without the record, nobody could
+    tell the disk's fault from the program's."""
     import json
 
-    try:
-        write_atomic(path, json.dumps(record, separators=(",", ":"), default=str).encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        print(f"aicci: the error record could not be written: {error}", file=sys.stderr)
+    data = json.dumps(record, separators=(",", ":"), default=str).encode("utf-8", "backslashreplace")
+    for last in (False, True):
+        try:
+            write_atomic(path, data)
+            return
+        except OSError as error:
+            if last:
+                tell(f"aicci: the error record could not be written: {error}")
+            remove(os.path.join(os.path.dirname(path), RESERVE))
 
 
 def print_thread_errors(tracebacks: CellTraceback) -> None:
@@ -146,8 +153,6 @@ def print_thread_errors(tracebacks: CellTraceback) -> None:
     def hook(args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
             name = args.thread.name if args.thread else "a thread"
-            print(
-                f"Exception in thread {name}:\n{tracebacks.text(args.exc_value)}", end="", file=sys.stderr, flush=True
-            )
+            tell(f"Exception in thread {name}:\n{tracebacks.text(args.exc_value)}", end="")
 
     threading.excepthook = hook

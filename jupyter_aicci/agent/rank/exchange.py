@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from ..values import write_absence, write_value
+from .fresh import tell
 from .session import Session
 
 
@@ -47,4 +48,4 @@ def write_pulled(session: Session, namespace: dict[str, Any]) -> None:
         except OSError as error:
             reason = f"{name} could not be written: {error}"
         if reason:
-            print(f"aicci: --pull {name}: {reason}", file=sys.stderr)
+            tell(f"aicci: --pull {name}: {reason}")

@@ -136,8 +136,14 @@ def run_exit_functions() -> None:
         except BaseException:
             import traceback
 
-            traceback.print_exc()
+            tell(traceback.format_exc(), end="")
     flush_streams()
+
+
+def tell(text: str, *, end: str = "\n") -> None:
+    """A sentence of ours in the rank's log. On a full disk it waits in the stream's buffer, and the program goes on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def flush_streams() -> None:

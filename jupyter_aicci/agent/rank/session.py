@@ -2,7 +2,7 @@
 
 In: the plan and the rank's place in it. Out: frames (docs/explanation/processes-and-files.md, section 3), one write each.
 Rule 1: only the rank's own process writes; in a forked worker every call here does nothing.
-Rule 2: a full disk loses frames, never the program: the first loss is told in the log.
+Rule 2: on a full disk frames wait for room in memory, at most `UNSAID_FRAMES` of them, and the program goes on.
 Rule 3: step numbers have one source: those that the program gives (`log(step=)`, `step(n)`) once it gives any, else the optimizer's
 steps, counted on from the checkpoint that the attempt resumes from.
 """
@@ -10,13 +10,19 @@ steps, counted on from the checkpoint that the attempt resumes from.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import sys
+import threading
+from collections import deque
 from typing import Any
 
 from ..frames import SpoolWriter, boot_ns
+from .fresh import tell
 
 STEP_FRAME_NS = 50_000_000  # 20 step frames a second at most
+UNSAID_FRAMES = 50_000  # some 20 MB
+AGAIN_NS = 100_000_000
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 LONG_WAIT_NS = 50_000_000  # a single wait for data above this is a phase of its own
 
 
@@ -49,8 +55,11 @@ class Session:
         self._wait_ns = 0
         self._step_due_ns = 0
         self._step_pending = False
-        self._lost = False
         self._spool: SpoolWriter | None = None
+        self._unsaid: deque[dict[str, Any]] = deque(maxlen=UNSAID_FRAMES)
+        self._again_ns = 0  # when it is tried again
+        self._guard = threading.RLock()
+        self._told = False
 
     def path(self, kind: str) -> str:
         """`rank-R.KIND` in the node directory."""
@@ -67,26 +76,46 @@ class Session:
         """Append one frame; `t` may be given for what began earlier."""
         if not self.here:
             return
+        frame = {"k": kind, "t": fields.pop("t", None) or boot_ns(), "rank": self.rank, **fields}
+        if not self._unsaid and self._append(frame):
+            return
+        self._unsaid.append(frame)
+        if boot_ns() >= self._again_ns:
+            self.say_again()
+
+    def say_again(self) -> None:
+        """Write the frames that found the disk full, in their order, as far as there is room now."""
+        with self._guard:
+            while self._unsaid and self._append(self._unsaid[0]):
+                self._unsaid.popleft()
+            self._again_ns = boot_ns() + AGAIN_NS
+
+    def _append(self, frame: dict[str, Any]) -> bool:
+        """Whether the spool took the frame."""
         try:
             if self._spool is None:
                 self._spool = SpoolWriter(self.path("spool"), f"rank-{self.rank}")
-            self._spool.write({"k": kind, "t": fields.pop("t", None) or boot_ns(), "rank": self.rank, **fields})
+            self._spool.write(frame)
         except OSError as error:
-            self._lose(error)
+            self._refused(error)
+            return False
+        return True
 
-    def _lose(self, error: OSError) -> None:
-        """Begin anew behind what was written whole; a reader takes nothing after half a record."""
-        if self._spool is not None:
+    def _refused(self, error: OSError) -> None:
+        """Told once. If it is not a full disk, begin anew behind what was written whole: nothing is read after half a record."""
+        if self._spool is not None and error.errno not in DISK_FULL:
             with contextlib.suppress(OSError):
                 self._spool.close()
-        self._spool = None
-        if not self._lost:
-            self._lost = True
-            print(f"aicci: rank {self.rank} cannot record what it logs ({error}); the program goes on", file=sys.stderr)
+            self._spool = None
+        if not self._told:
+            self._told = True
+            tell(f"aicci: rank {self.rank} cannot record what it logs now ({error}); the program goes on")
 
     def sync(self) -> None:
         """Everything logged is on disk: called before a checkpoint, so that no curve has a gap before what it resumes from."""
         self.flush()
+        if self._unsaid:
+            self.say_again()
         if self._spool is not None:
             with contextlib.suppress(OSError):
                 os.fdatasync(self._spool.fileno())

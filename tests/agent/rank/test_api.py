@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -147,19 +148,32 @@ def test_a_wait_for_data_above_fifty_milliseconds_is_a_phase(session):
     assert sum(frame["wait_s"] for frame in session.gang.frames("step")) == pytest.approx(0.08)
 
 
-def test_a_full_disk_loses_frames_and_not_the_program(session, monkeypatch, capsys):
-    """Told once; what is logged when there is room again is read."""
+def test_a_full_disk_loses_neither_frames_nor_the_program(session, monkeypatch, capsys):
+    """Told once; what was logged meanwhile is read, in its order, when there is room again."""
     api.log(loss=1.0)
 
     def full(frame):
         raise OSError(28, "No space left on device")
 
-    for lost in (2.0, 3.0):
-        monkeypatch.setattr(session._spool, "write", full)
-        api.log(loss=lost)
-        api.log(loss=lost + 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(session._spool, "write", full)
+        for loss in (2.0, 3.0, 4.0):
+            api.log(loss=loss)
+    session.say_again()
+    api.log(loss=5.0)
     assert capsys.readouterr().err.count("cannot record what it logs") == 1
-    assert [frame["values"]["loss"] for frame in session.gang.frames("log")] == [1.0, 12.0, 13.0]
+    assert [frame["values"]["loss"] for frame in session.gang.frames("log")] == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_a_log_that_takes_nothing_does_not_end_the_program(session, monkeypatch):
+    """Our own sentences are not worth a training."""
+
+    def full(text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(session._spool, "write", full)
+    monkeypatch.setattr(sys.stderr, "write", full)
+    api.log(loss=1.0)
 
 
 def test_allreduce_gives_every_rank_the_same_bits(tmp_path):
