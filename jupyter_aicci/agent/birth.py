@@ -138,6 +138,6 @@ def _run(plan: dict[str, Any], node_dir: str, index: int, env: dict[str, str]) -
         os.environ.update(env)
         run_rank(plan, index)
         os._exit(0)
-    from .warmstart import package
+    from .warmkey import package
 
     os.execve(plan["python"], [plan["python"], "-u", package(), "rank", node_dir, str(index)], env)

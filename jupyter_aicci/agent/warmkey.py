@@ -29,7 +29,9 @@ NOT_AT_IMPORT = frozenset({
     "JAX_COORDINATOR_ADDRESS", "JAX_COORDINATOR_BIND_ADDRESS", "JAX_LOCAL_DEVICE_IDS", "TF_CONFIG",
     "TORCH_NCCL_ASYNC_ERROR_HANDLING",
 })  # fmt: skip
-CODE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the zipapp is named by its content: no upgrade forks old code
+CODE = os.path.dirname(
+    os.path.dirname(os.path.abspath(__file__))
+)  # the zipapp is named by its content: no upgrade forks old code
 PACKAGES = (".dist-info", ".egg-info", ".pth", ".egg-link")
 PROBE_S = 30.0
 PROBE = "import json,sys;print(json.dumps({'version':sys.version,'prefix':sys.prefix,'path':sys.path[1:]}))"
@@ -44,8 +46,23 @@ def key_of(plan: dict[str, Any]) -> str:
 def key(python: str, framework: str, env: dict[str, str], runtime_dir: str) -> str:
     """The key of an interpreter, a framework and the variables that count; the framework stands first, for people."""
     known = interpreter(python, env, runtime_dir)
-    parts = [CODE, python, framework, sorted(env.items()), known["version"], known["prefix"], fingerprint(known["path"])]
+    parts = [
+        CODE,
+        python,
+        framework,
+        sorted(env.items()),
+        known["version"],
+        known["prefix"],
+        fingerprint(known["path"]),
+    ]
     return f"{framework}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
+
+
+def package() -> str:
+    """The zipapp or directory that this very code was started from; Python can execute it by path."""
+    here = os.path.dirname(os.path.abspath(__file__))  # …/agent.pyz/aicci_agent, or …/jupyter_aicci/agent
+    above = os.path.dirname(here)
+    return above if os.path.isfile(above) else here
 
 
 def at_import(env: dict[str, str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ import time
 from .files import remove, write_json
 from .frames import boot_ns
 from .title import PAD, PAD_BYTES
-from .warmkey import AT_IMPORT, at_import, key
+from .warmkey import AT_IMPORT, at_import, key, package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,13 +75,6 @@ def cold_keeper(node_dir: str, pidfds: dict[int, int]) -> int:
     for fd in pidfds.values():
         os.set_inheritable(fd, False)
     return pid
-
-
-def package() -> str:
-    """The zipapp or directory that this very code was started from; Python can execute it by path."""
-    here = os.path.dirname(os.path.abspath(__file__))  # …/agent.pyz/aicci_agent, or …/jupyter_aicci/agent
-    above = os.path.dirname(here)
-    return above if os.path.isfile(above) else here
 
 
 def socket_path(runtime_dir: str, name: str) -> str:
