@@ -1,6 +1,6 @@
 """Ranks of one host meet as soon as rank 0 listens, not half a second later.
 
-torch's store client that comes before its server tries again after 0.5 s and more (exponential back-off in c10d/TCPStore.cpp), which
+A client of torch's store that comes before its server tries again after 0.5 s and more (back-off in c10d/TCPStore.cpp), which
 is most of a warm start. So a rank that is to connect to this very host waits here, looking every 2 ms whether the port is
 listened on.
 Rule: it only looks (/proc/net/tcp) and connects to nothing; when nobody listens for a minute, torch goes on as ever.
