@@ -35,6 +35,7 @@ _LOST_PEER = re.compile(
 _STATUS = re.compile(r"(?:UNKNOWN|UNAVAILABLE|INTERNAL|ABORTED|DEADLINE_EXCEEDED|CANCELLED|FAILED_PRECONDITION): ")
 _ADDRESS = re.compile(r"EADDRINUSE|[Aa]ddress already in use")
 _DISK = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded")
+_PORT_TAKEN = re.compile(r"Failed to add port to server: No address added")
 _ABORTED = re.compile(
     r"Terminating process because the JAX distributed service detected fatal errors|another task died|MPI_ABORT was invoked"
 )
@@ -63,9 +64,10 @@ def infrastructure_reason(error: BaseException) -> str:
 
 
 def record_from_log(path: str, t_ns: int) -> dict[str, Any] | None:
-    """The error record of a rank whose native code ended it because another rank had died; None where the log says no such thing.
+    """The error record of a rank that native code ended because of what is around it; None where the log says no such thing.
 
-    JAX's coordination client does so: no exception, no record, and the end looks like that of a rank that died by itself.
+    JAX does so, without an exception: its coordination client where another rank had died, its coordinator, by a segmentation
+    fault, where the port is taken (jaxlib 0.10; grpc's add_port.cc has said why).
     """
     try:
         with open(path, "rb") as log:
@@ -73,11 +75,12 @@ def record_from_log(path: str, t_ns: int) -> dict[str, Any] | None:
             tail = log.read().decode("utf-8", "replace")
     except OSError:
         return None
-    line = next((line.strip() for line in tail.splitlines() if _ABORTED.search(line)), "")
-    if not line:
-        return None
-    return {"t_ns": t_ns, "type": "PeerLost", "message": line, "traceback": "", "line": 0, "cell_line": "", "where": "",
-            "secondary": True, "infra": False, "reason": "", "frames": [], "step": None}  # fmt: skip
+    for pattern, kind, reason in ((_PORT_TAKEN, "PortTaken", ADDRESS_IN_USE), (_ABORTED, "PeerLost", "")):
+        line = next((line.strip() for line in tail.splitlines() if pattern.search(line)), "")
+        if line:
+            return {"t_ns": t_ns, "type": kind, "message": line, "traceback": "", "line": 0, "cell_line": "", "where": "",
+                    "secondary": not reason, "infra": bool(reason), "reason": reason, "frames": [], "step": None}  # fmt: skip
+    return None
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

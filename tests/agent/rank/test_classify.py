@@ -123,4 +123,11 @@ def test_a_native_abort_because_of_a_peer_is_read_from_the_log(tmp_path):
     assert (record["secondary"], record["type"], record["t_ns"]) == (True, "PeerLost", 5)
     log.write_text("Fatal Python error: Segmentation fault\n")
     assert record_from_log(str(log), 5) is None
+    log.write_text(
+        "E1124 add_port.cc:83] Failed to add port to server: No address added out of total 1 resolved for '127.0.0.1:24423'\n"
+        "Fatal Python error: Segmentation fault\n"
+    )
+    record = record_from_log(str(log), 5)
+    assert record is not None
+    assert (record["secondary"], record["infra"], record["reason"]) == (False, True, "address in use")
     assert record_from_log(str(tmp_path / "none"), 5) is None
