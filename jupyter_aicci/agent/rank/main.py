@@ -37,20 +37,28 @@ def run_rank(plan: dict[str, Any], index: int) -> NoReturn:
     fresh.forget_inherited()
     session, tracebacks = Session(plan, index), CellTraceback(plan)
     main = _main_module(plan, tracebacks.file)
-    code = 1
+    try:
+        code = _run_to_its_end(session, tracebacks, main)
+    except Stop:  # SIGTERM came in the moment between the program's end and ours
+        code = 128 + signal.SIGTERM
+    session.ending = True
+    _leave(session, main, code)
+
+
+def _run_to_its_end(session: Session, tracebacks: CellTraceback, main: types.ModuleType) -> int:
+    """Run the program; its exit code, with a record if an exception ended it. A child forked by hand does not return."""
+    ended: BaseException | None = None
     try:
         _set_up(session, tracebacks, main)
-        _execute(plan, tracebacks.file, main)
-        remove(session.path("error"))
-        code = 0
+        _execute(session.plan, tracebacks.file, main)
+        session.ending = session.here
+        if session.here:
+            remove(session.path("error"))  # of an exception that it handled when it was asked to stop
     except BaseException as error:
-        if not session.here:  # a child that the program forked by hand and that came back up to here
-            _leave_child(error)
-        code = _ended_by(error, session, tracebacks)
-    session.ending = True
+        ended = error
     if not session.here:
-        _leave_child(None)
-    _leave(session, main, code)
+        _leave_child(ended)
+    return 0 if ended is None else _ended_by(ended, session, tracebacks)
 
 
 def _set_up(session: Session, tracebacks: CellTraceback, main: types.ModuleType) -> None:
