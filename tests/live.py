@@ -106,7 +106,8 @@ def billed_once(run: Run, *, nodes: int = 1, attempts: int = 1) -> None:
 def nothing_lives(run: Run) -> None:
     """No rank, helper or daemon of the run lives; its keeper, which said so, may need a moment to leave."""
     until(lambda: not [name for name in processes_of(run) if " keeper " in name], limit_s=5.0)
-    assert processes_of(run) == []
+    left = processes_of(run)
+    assert not left, f"run {run.id} has ended, and these live on: {left}"
 
 
 def processes_of(run: Run) -> list[str]:
@@ -117,5 +118,5 @@ def processes_of(run: Run) -> list[str]:
             with contextlib.suppress(OSError):
                 if needle in Path("/proc", entry, "environ").read_bytes() + b"\0":
                     command = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ")
-                    found.append(f"{entry} {command.decode(errors='replace')}")
+                    found += [f"{entry} {command.decode(errors='replace')}"] if command else []  # none: it is leaving
     return found
