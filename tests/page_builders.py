@@ -81,7 +81,8 @@ class Notebook:
         self.page.keyboard.press("Shift+Enter")
 
     def _kernel_listens(self) -> bool:
-        kernels = self.jupyter.ask("api/kernels").json
+        answer = self.jupyter.ask("api/kernels")
+        kernels = answer.json if answer.status == 200 else []  # an error while one is being started
         return any(each["execution_state"] == "idle" and each["connections"] for each in kernels)
 
     @property

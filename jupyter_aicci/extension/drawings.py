@@ -24,6 +24,11 @@ MIME = "application/vnd.aicci.run+json"
 VERSION = 1
 
 
+def warm_up() -> None:
+    """Import what a figure needs: whoever watches a run asks for one next."""
+    import jupyter_aicci.timeline.figure  # noqa: F401
+
+
 class DrawingHandler(AicciHandler):
     """Base: the run's view, and a thread to draw it in."""
 

@@ -8,6 +8,8 @@ Rule 3: when the service goes, the browser is told to connect again (1012), and 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
+from typing import cast
 from urllib.parse import urlencode
 
 from jupyter_core.utils import ensure_async
@@ -18,6 +20,7 @@ from tornado import web
 from tornado.httpclient import HTTPClientError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketHandler
 
+from jupyter_aicci.extension.drawings import warm_up
 from jupyter_aicci.extension.handlers import RESOURCE, AicciBase, run_path
 
 SERVICE_RESTART = 1012
@@ -31,6 +34,7 @@ class RunStream(AicciBase, WebSocketMixin, WebSocketHandler, JupyterHandler):
     async def get(self, ref: str) -> None:
         if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "read", RESOURCE)):
             raise web.HTTPError(403, f"User is not authorized to read on resource: {RESOURCE}.")
+        cast(Executor, self.settings["aicci_drawing"]).submit(warm_up)
         query = {name: self.get_query_argument(name) for name in PASSED_ON if self.get_query_argument(name, "")}
         self._service = await self._connect(run_path(ref, f"stream?{urlencode(query)}"))
         self._relay_task: asyncio.Task[None] | None = None

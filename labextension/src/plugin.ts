@@ -74,6 +74,10 @@ const open: JupyterFrontEndPlugin<void> = {
           tab = new MainAreaWidget({ content });
           tab.id = `jp-aicci-run-${id}`;
           app.shell.add(tab, 'main');
+          if (!tab.isAttached) {
+            content.addClass('jp-aicci-mod-below');
+            app.shell.add(tab, 'down'); // Notebook 7 has one place in its main area, and the notebook is there
+          }
           await tracker.add(tab);
         }
         app.shell.activateById(tab.id);

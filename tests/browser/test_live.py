@@ -138,6 +138,7 @@ def test_a_failure_is_told_in_the_card(opened: Callable[..., Notebook], client: 
     told = verdict.inner_text()
     assert "ValueError: bad batch" in told
     assert "line 5" in told
+    notebook.card.locator(".jp-aicci-legend-row").first.wait_for()
     notebook.shot("failed-run")
 
 
@@ -159,6 +160,29 @@ def test_a_run_opens_in_a_tab_and_the_card_follows_the_theme(
     tab.locator(".jp-aicci-plot canvas").first.wait_for(state="attached")
     assert tab.locator(".jp-aicci-state").inner_text() == "running"
     notebook.shot("tab")
+    tab_title = notebook.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text="digits")
+    assert _documents(notebook) == 2
+    tab_title.locator(".lm-TabBar-tabCloseIcon").click()
+    notebook.until(lambda: _documents(notebook) == 1, "the closed tab's Bokeh document is gone")
+    assert notebook.errors == []
+
+
+@pytest.mark.parametrize("jupyter", ["notebook"], indirect=True)
+def test_in_notebook_7_a_run_opens_below(opened: Callable[..., Notebook], tmp_path: Path) -> None:
+    """Its main area holds the notebook alone, so Open shows the larger card in the panel below."""
+    notebook = opened(cell(until_told(tmp_path / "never")))
+    notebook.run_first_cell()
+    notebook.wait_points(5)
+    notebook.card.get_by_role("button", name="Open").click()
+    notebook.page.locator(".jp-aicci-tab .jp-aicci-state", has_text="running").wait_for()
+    shown = notebook.page.locator(".jp-aicci-tab")
+    notebook.until(lambda: (shown.bounding_box() or {"height": 0})["height"] > 300, "the card below has room")
+    shown.locator(".jp-aicci-legend-row").first.wait_for()
+    notebook.shot("below")
+
+
+def _documents(notebook: Notebook) -> int:
+    return int(notebook.page.evaluate("() => window.Bokeh.documents.length"))
 
 
 def _label_colour(notebook: Notebook) -> str:
