@@ -25,6 +25,7 @@ from jupyter_aicci.service.http import serve as serve_http
 from jupyter_aicci.service.lazy import bring_timeline
 from jupyter_aicci.service.log import set_up
 from jupyter_aicci.service.loop import Loop
+from jupyter_aicci.service.recover import take_in
 from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.clock import Clock
@@ -61,6 +62,8 @@ async def _serve(home: Home, journal: Journal, engine: Engine, prices: PriceBook
     server = serve_http(desk, ROUTES, sock)
     _introduce(home)
     LOG.info("service %s answers, pid %d, home %s", __version__, os.getpid(), home.root)
+    if journal.losses:
+        journal.losses = (*journal.losses, *take_in(home, runs, loop, prices))
     for loss in journal.losses:
         LOG.warning("%s", loss)
     loop.adopt()

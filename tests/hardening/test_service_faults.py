@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hard_cases import QUIET, aicci, journal
-from live import billed_once, ended, kill_service, processes_of, rows, submit, until
-from run_builders import T0, a_life
+from hard_cases import QUIET, aicci, journal, logged
+from live import billed_once, ended, kill_service, rows, submit, until
+from run_builders import T0, a_life, flat
 
 from jupyter_aicci.agent.identity import alive, claim_from_json
-from jupyter_aicci.client import Client, Run
+from jupyter_aicci.client import Client
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import State
 from jupyter_aicci.store.journal import Journal
@@ -217,40 +217,48 @@ def test_a_clock_set_forward_ends_nothing_early(client: Client, clock: Clock, tm
 
 
 def test_a_journal_cut_in_the_middle_of_a_row_loses_only_what_is_gone(client: Client, tmp_path: Path) -> None:
-    """The service starts, says what it saved and what not, knows the other runs, and a run whose rows went is not run twice."""
+    """The service starts, says what it saved and what not, knows the other runs, and takes in the one that still runs."""
     flag, starts = tmp_path / "flag", tmp_path / "starts"
-    old = [RunId(f"r0000{number:03}") for number in range(100, 160)]
+    old = {RunId(f"r0000{number}") for number in range(100, 160)}
     client.home.root.mkdir(parents=True)
     kept = Journal(client.home.journal)
-    for place, run_id in enumerate(old):
-        for transaction in a_life(run_id, t0=T0 + place * 100 * 10**9):
-            kept.append(transaction)
+    for place, run_id in enumerate(sorted(old)):
+        kept.append(flat(a_life(run_id, t0=T0 + place * 100 * 10**9)))
     kept.close()
     text = f"open({str(starts)!r}, 'a').write('x')\n" + QUIET.format(flag=str(flag))
-    run = submit(client, text, shape="cpux1")
+    run = submit(client, text, shape="cpux1", nodes=2)
     until(lambda: run.state is State.RUNNING)
     client.shutdown()
-    until(lambda: not client.home.service_socket.exists())
     until(lambda: not client.home.journal.with_name("journal.db-wal").exists())
-    whole = client.home.journal.read_bytes()
-    client.home.journal.write_bytes(whole[: len(whole) * 2 // 3 + 1000])
+    written, whole = journal(client), client.home.journal.read_bytes()
+    cut = whole[: len(whole) * 2 // 3 + 1000]
+    client.home.journal.write_bytes(cut)
 
-    status, out, err = aicci("service", "start")
+    status, said, err = aicci("service", "start")
     assert status == 0, err
-    said = out + err
-    assert "was damaged" in said
-    assert "rows were saved" in said
     (damaged,) = client.home.root.glob("journal.db.damaged-*Z")
-    assert str(damaged) in said
-    assert damaged.read_bytes() == whole[: len(whole) * 2 // 3 + 1000]
+    assert damaged.read_bytes() == cut
+    saved = re.search(r"was damaged \(database disk image is malformed\): (\d+) rows were saved", said)
+    assert saved, said
+    assert len(written) // 3 < int(saved[1]) < len(written)
+    assert f"The damaged file is kept as {damaged}" in said
+    assert f"run {run.id} still runs: it is recorded anew from its folder, and paid for from now on" in said
     known = {row["id"] for row in client.runs()}
-    assert len(known & set(old)) > len(old) // 3
-    named = {run_id for run_id in (*old, run.id) if run_id in said}
-    assert run.id in known | named
+    assert len(known & old) > len(old) // 3
+    assert run.id in known
+
+    until(lambda: run.state is State.RUNNING)
     flag.touch()
-    if run.id in known:
-        assert ended(run)["state"] == "succeeded"
-    until(lambda: processes_of(run) == [])
-    assert starts.read_text() == "x"
-    after: Run = submit(client, "print('after')\n", shape="cpux1")
-    assert ended(after)["state"] == "succeeded"
+    assert ended(run)["state"] == "succeeded"
+    assert starts.read_text() == "xx"
+    assert len(logged(client, run, "beat")) == 2
+    billed_once(run, nodes=2)
+    assert ended(submit(client, "print('after')\n", shape="cpux1"))["state"] == "succeeded"
+    assert not any(row["state"] in ("queued", "lost", "starting", "running") for row in client.runs())
+    assert "was damaged" not in _restarted(client)
+
+
+def _restarted(client: Client) -> str:
+    assert aicci("service", "stop")[0] == 0
+    until(lambda: not client.home.service_socket.exists())
+    return aicci("service", "start")[1]
