@@ -16,10 +16,11 @@ import pytest
 PACKAGE = "jupyter_aicci"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FLOORS: dict[str, int] = {
-    "magics": 5, "widgets": 5, "extension": 5, "cli": 5,
-    "client": 4, "render": 4,
-    "service": 3,
-    "engines": 2, "datasets": 2, "store": 2,
+    "magics": 6, "widgets": 6, "extension": 6, "cli": 6,
+    "client": 5, "render": 5,
+    "service": 4,
+    "engines": 3, "datasets": 3,
+    "store": 2,
     "scheduler": 1, "provision": 1, "pricing": 1, "timeline": 1, "faults": 1, "source": 1,
     "model": 0,
 }  # fmt: skip
