@@ -55,6 +55,7 @@ def _run_to_its_end(session: Session, tracebacks: CellTraceback, main: types.Mod
         if session.here:
             remove(session.path("error"))  # of an exception that it handled when it was asked to stop
     except BaseException as error:
+        session.ending = session.here
         ended = error
     if not session.here:
         _leave_child(ended)

@@ -1,7 +1,5 @@
 """Steps and waits of torch programs that say nothing themselves; cold and forked ranks, two ranks with gloo."""
 
-import importlib.util
-import sys
 import types
 
 import pytest
@@ -76,26 +74,27 @@ def test_a_hook_that_fails_three_times_takes_itself_off():
     assert session.notes == ["optimizer steps are no longer watched: RuntimeError: broken"]
 
 
-def test_a_module_is_hooked_right_after_its_own_import(tmp_path, monkeypatch):
-    """Whoever imports it, and however late; its loader stays its own."""
-    package = tmp_path / "torch" / "optim"
+def test_a_module_is_hooked_right_after_its_own_import(tmp_path):
+    """However late the program imports it; its loader stays its own, and one import hook less is left behind."""
+    package = tmp_path / "src" / "torch" / "optim"  # a torch of two files, first on the rank's path
     package.mkdir(parents=True)
     for folder in (package.parent, package):
         (folder / "__init__.py").write_text("")
     (package / "optimizer.py").write_text("hooks = []\nregister_optimizer_step_post_hook = hooks.append\n")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    monkeypatch.syspath_prepend(tmp_path)
-    session = Watched()
-    hooks.install(session)
-    module = importlib.import_module("torch.optim.optimizer")
-    module.hooks[0](None, (), {})
-    assert session.steps == 1
-    assert type(module.__loader__).__name__ == "SourceFileLoader"
-    assert importlib.util.find_spec("torch.optim.optimizer") is not None
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
-        monkeypatch.delitem(sys.modules, name)
+    gang = a_gang(
+        tmp_path,
+        """
+        import importlib.util, sys
+        assert "torch" not in sys.modules
+        from torch.optim import optimizer
+        for _ in range(3):
+            optimizer.hooks[0](None, (), {})
+        print(type(optimizer.__loader__).__name__, importlib.util.find_spec("torch.optim.optimizer").origin == optimizer.__file__)
+        """,
+    )
+    assert gang.run() == [0]
+    assert gang.log() == "SourceFileLoader True\n"
+    assert gang.frames("step")[-1]["step"] == 2
 
 
 @pytest.mark.torch
