@@ -54,8 +54,9 @@ def run_zygote(name: str, order_path: str, socket_fd: int, lock_fd: int) -> NoRe
         raise RuntimeError(f"{order_path} is missing; the agent writes it before it starts a zygote")
     zygote = Zygote(name, order, socket.socket(fileno=socket_fd), lock_fd)
     zygote.serve(zygote.load())
-    remove(order["socket"])
-    remove(order_path)
+    if _place(order["socket"]) == zygote.place:
+        remove(order["socket"])
+        remove(order_path)
     zygote.turn_away("the zygote has ended; a new one is started")
     os._exit(0)
 
@@ -66,6 +67,7 @@ class Zygote:
     def __init__(self, name: str, order: dict[str, Any], listener: socket.socket, lock_fd: int) -> None:
         self.name, self.order, self.listener, self.lock_fd = name, order, listener, lock_fd
         self.forks = 0
+        self.place = _place(order["socket"])
         listener.setblocking(False)
 
     def load(self) -> str:
@@ -118,8 +120,8 @@ class Zygote:
                 unfit = unfit or self.unfit()
                 self.answer(unfit)
                 used_s = time.monotonic()
-            elif not self.current():
-                return
+            elif not self.current() or _place(self.order["socket"]) != self.place:
+                return  # stale, or nobody can find it any more
             if unfit or self.forks >= MOST_FORKS or time.monotonic() - used_s > IDLE_S:
                 return
 
@@ -170,3 +172,12 @@ class Zygote:
                     connection.sendall(json.dumps({"refused": why, "again": True}).encode() + b"\n")
         except OSError:
             return
+
+
+def _place(path: str) -> tuple[int, int]:
+    """Which socket lies at a path: whoever clears the runtime directory leaves none, or another one."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return 0, 0
+    return state.st_dev, state.st_ino
