@@ -6,6 +6,7 @@ O_APPEND a line, so the file says which program ran, how often and when, without
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,11 @@ MARKS = """
 import os, sys, time
 
 def mark(word):
-    line = f"{word} {os.environ['AICCI_ATTEMPT']} {aicci.rank} {os.getpid()} {time.clock_gettime_ns(time.CLOCK_BOOTTIME)}\\n"
-    fd = os.open(aicci.output / "marks", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    who = f"{os.environ['AICCI_ATTEMPT']} {os.environ['AICCI_RANK']} {os.getpid()}"
+    line = f"{word} {who} {time.clock_gettime_ns(time.CLOCK_BOOTTIME)}\\n"
+    out = os.path.join(os.environ["AICCI_HOME"], "runs", os.environ["AICCI_RUN"], "out")
+    os.makedirs(out, exist_ok=True)
+    fd = os.open(os.path.join(out, "marks"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(fd, line.encode())
     os.close(fd)
 
@@ -45,6 +49,21 @@ while state["step"] < 12:
         time.sleep(0.1)  # rank 0 saves this step as well
         os.kill(os.getpid(), signal.SIGKILL)
 assert state["sum"] == 12
+"""
+PAIR = """
+for step in range(3):
+    aicci.log(step=step, total=aicci.allreduce(step))
+    print("step", step, flush=True)
+time.sleep(0.1)
+"""
+LAUNCHED = """
+import json
+until = time.monotonic() + 0.1
+while time.monotonic() < until:  # an end without a record of its own needs a keeper or an agent to be known
+    keeper = json.load(open(os.path.join(os.environ["AICCI_NODE_DIR"], "keeper.claim")))["pid"]
+    if not os.path.exists(f"/proc/{keeper}"):
+        until = time.monotonic() + 0.1
+    time.sleep(0.01)
 """
 RAISES = """
 for step in range(6):
@@ -91,6 +110,8 @@ class Kind:
 
 KINDS = {
     "works": Kind(text=WORKS, state="succeeded"),
+    "pair": Kind(text=PAIR, state="succeeded", spec={"ranks_per_node": 2}),
+    "launched": Kind(text=LAUNCHED, state="succeeded", spec={"launcher": sys.executable}),
     "reduces": Kind(text=REDUCES, state="succeeded", spec={"nodes": 2, "ranks_per_node": 2}),
     "saves": Kind(text=SAVES, state="succeeded", attempts=2, spec={"ranks_per_node": 2}),
     "raises": Kind(text=RAISES, state="failed", exit_class="user error", guilty=1, code=1, spec={"ranks_per_node": 2}),

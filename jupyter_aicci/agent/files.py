@@ -3,8 +3,8 @@
 Rule 1: what others read is written to a temporary name, synced, renamed, and the directory synced: a reader sees the old file or
 the new one, after a crash too.
 Rule 2: `fail_point(name)` costs one dictionary look-up unless AICCI_FAIL_AT is set: `commit:3` kills this process with SIGKILL at
-its third commit, `any:7` at its seventh commit, fsync or rename; `keeper/any:7` means only keepers (of service, agent, keeper,
-zygote). Crash tests sweep n until a process ends untouched.
+its third commit, `any:7` at its seventh commit, fsync, rename or link; `keeper/any:7` means only keepers (of service, agent,
+keeper, zygote, rank). A frame appended to a spool is a commit. Crash tests sweep n until a process ends untouched.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def fail_point(name: str) -> None:
         return
     _COUNTS[which] = _COUNTS.get(which, 0) + 1
     if _COUNTS[which] == int(n or 1):
+        os.write(2, f"killed by AICCI_FAIL_AT={wanted} at {name}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -16,6 +16,8 @@ import time
 import zlib
 from _thread import allocate_lock
 
+from .files import fail_point
+
 TYPE_CHECKING = False  # importing typing and abc would cost every agent's start some milliseconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +125,9 @@ class SpoolWriter:
         with self._lock:
             before = os.fstat(self._fd).st_size
             try:
+                fail_point("commit")
                 if os.write(self._fd, record) == len(record):
+                    fail_point("commit")
                     return
             except OSError:
                 os.ftruncate(self._fd, before)

@@ -1,13 +1,15 @@
 """Who a process is: claims of (boot id, pid, start time), pidfds, and how a process that is nobody's child ended.
 
 Rule 1: no process is known, signalled or waited for by its pid alone; pids are used again.
-Rule 2: a claim is taken through `link`, which fails if it is there already; a file that is half written is never seen.
+Rule 2: a claim is taken through `link`, which fails if it is there already; a file that is half written is never seen. Where a
+file system has no hard links (some network ones), a lock and a rename do the same.
 Source of the exit status of a non-child: PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux 6.15 (include/uapi/linux/pidfd.h).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -15,7 +17,7 @@ import signal
 import struct
 from collections import namedtuple
 
-from .files import read_json
+from .files import fail_point, read_json
 from .frames import boot_id
 
 TYPE_CHECKING = False  # see frames.py
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 PIDFD_INFO_EXIT = 1 << 3
 PIDFD_INFO = struct.Struct("<QQ11Ii")  # struct pidfd_info, version 0: mask, cgroupid, 11 ids, exit_code
 PIDFD_GET_INFO = (3 << 30) | (64 << 16) | (0xFF << 8) | 11  # _IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info)
@@ -77,7 +80,7 @@ def take_claim(path: str | os.PathLike[str], *, replace_dead: bool = False) -> b
         json.dump(mine.to_json(), file)
     try:
         if not replace_dead:
-            return _linked(temporary, target)
+            return _placed(temporary, target, locked=False)
         with _locked(
             f"{target}.lock"
         ):  # or the second of two that found a dead claim would unlink the first one's new claim
@@ -86,16 +89,27 @@ def take_claim(path: str | os.PathLike[str], *, replace_dead: bool = False) -> b
                 return False
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(target)
-            return _linked(temporary, target)
+            return _placed(temporary, target, locked=True)
     finally:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
-def _linked(temporary: str, target: str) -> bool:
+def _placed(temporary: str, target: str, *, locked: bool) -> bool:
+    """Give the whole file its name unless that is taken; `locked`: the caller holds the lock of the name."""
+    fail_point("link")
     try:
         os.link(temporary, target)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with contextlib.nullcontext() if locked else _locked(f"{target}.lock"):
+            if os.path.exists(target):
+                return False
+            os.rename(temporary, target)
+    fail_point("link")
     return True
 
 
@@ -103,7 +117,8 @@ def _linked(temporary: str, target: str) -> bool:
 def _locked(path: str) -> Iterator[None]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)

@@ -136,6 +136,7 @@ class Keeper:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the child must not run our handlers
         pid = os.fork()
         if pid == 0:
+            set_role("rank")
             become_rank(self.plan, self.node_dir, index, self.group)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         claim = claim_of(pid)
