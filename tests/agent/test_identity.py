@@ -105,23 +105,32 @@ def test_the_end_of_a_process_that_is_nobodys_child_is_known(how: str, expected:
 
 
 TAKER = """
-import sys
+import errno, os, sys
 from jupyter_aicci.agent.identity import take_claim
+
+def no_links(*names):
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+if sys.argv[3] == "no links":
+    os.link = no_links
 sys.stdin.readline()
 print(take_claim(sys.argv[1], replace_dead=sys.argv[2] == "True"), flush=True)
 sys.stdin.readline()
 """
 
 
+@pytest.mark.parametrize("disk", ["links", "no links"])
 @pytest.mark.parametrize("replace_dead", [False, True])
-def test_of_many_that_claim_at_once_one_gets_it(tmp_path: Path, replace_dead: bool) -> None:
-    """Ten processes, one claim: one winner, and the file is the winner's; also where a dead one's claim lies there."""
+def test_of_many_that_claim_at_once_one_gets_it(tmp_path: Path, replace_dead: bool, disk: str) -> None:
+    """Ten processes, one claim: one winner, and the file is the winner's; also where a dead one's claim lies there, and on a file
+    system without hard links."""
+
     path = tmp_path / "it.claim"
     if replace_dead:
         path.write_text(json.dumps(Claim(boot_id=a_claim(os.getpid()).boot_id, pid=os.getpid(), starttime=1).to_json()))
     takers = [
         subprocess.Popen(
-            [sys.executable, "-c", TAKER, str(path), str(replace_dead)],
+            [sys.executable, "-c", TAKER, str(path), str(replace_dead), disk],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from live import billed_once, ended, kill_service, rows, submit, until
 
 from jupyter_aicci.client import Client
 from jupyter_aicci.model.states import State
+from jupyter_aicci.store.disk import file_system, is_network
 
 WRITES = """
 import os, time
@@ -132,3 +135,52 @@ def test_a_workdir_on_another_disk_is_copied(client: Client, tmp_path: Path) -> 
     assert (status, out) == (0, "from the other disk\n"), err
     (helper,) = client.home.runs_dir.glob("*/src/helper.py")
     assert helper.stat().st_dev != (work / "helper.py").stat().st_dev
+
+
+@pytest.mark.mounts
+def test_a_home_and_a_notebook_on_a_network_file_system_work(
+    network_disk: Path, client: Client, tmp_path: Path
+) -> None:
+    """No hard links, no holes, no memory shared between machines: a rollback journal, claims and snapshots without links, and
+    everything else as ever: two nodes, a killed service, a stop."""
+    assert is_network(file_system(client.home.root))
+    work, flag = network_disk / "work", tmp_path / "flag"
+    work.mkdir()
+    (work / "helper.py").write_text("WORD = 'from the notebook'\n")
+    (work / "main.py").write_text("import helper\nprint(helper.WORD)\naicci.log(loss=1.0)\n")
+    status, out, err = aicci("run", "--workdir", ".", "--nodes", "2", "main.py", cwd=work)
+    assert (status, out) == (0, "from the notebook\n"), err
+    assert not client.home.journal.with_name("journal.db-wal").exists()
+
+    run = submit(client, QUIET.format(flag=str(flag)), shape="cpux1", nodes=2)
+    until(lambda: run.state is State.RUNNING)
+    kill_service(client)
+    assert run.state is State.RUNNING
+    flag.touch()
+    assert ended(run)["state"] == "succeeded"
+    billed_once(run, nodes=2)
+    assert len(logged(client, run, "beat")) == 2
+    stopped = submit(client, "import time\ntime.sleep(600)\n", shape="cpux1", grace=0.5)
+    until(lambda: stopped.state is State.RUNNING)
+    stopped.stop()
+    assert ended(stopped)["state"] == "stopped"
+
+
+@pytest.fixture
+def network_disk(aicci_home: Path, tmp_path: Path) -> Iterator[Path]:
+    """A disk without hard links, of a kind that machines share, with AICCI_HOME on it."""
+    backing, disk = tmp_path / "backing", tmp_path / "disk"
+    backing.mkdir()
+    disk.mkdir()
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("plain_disk.py")), str(backing), str(disk)],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    if server.stdout.readline() != "mounted\n":
+        pytest.skip("this machine has no /dev/fuse")
+    (disk / "home").mkdir()
+    aicci_home.symlink_to(disk / "home")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+    assert server.wait(30) == 0
