@@ -2,19 +2,27 @@
 
 `python -m jupyter_aicci.service` returns as soon as a service answers, its own or the one that won a race, so two kernels that
 start one at once both come back with the same service; a socket that a dead service left is that program's business as well.
-Rule: the started service belongs to nobody's process group; the caller may die.
+Rule 1: the started service belongs to nobody's process group; the caller may die.
+Rule 2: a service of an older version makes room for one of ours, which adopts its runs; a newer one is left alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
+import time
 from typing import TYPE_CHECKING
 
-from jupyter_aicci.client.transport import answers
-from jupyter_aicci.model.errors import HostError
+from jupyter_aicci import __version__
+from jupyter_aicci.agent.files import read_json
+from jupyter_aicci.agent.identity import alive, claim_from_json
+from jupyter_aicci.client.transport import answers, call
+from jupyter_aicci.model.errors import AicciError, HostError
 
 if TYPE_CHECKING:
+    from jupyter_aicci.agent.identity import Claim
     from jupyter_aicci.store.paths import Home
 
 START_LIMIT_S = 20.0
@@ -23,8 +31,41 @@ TAIL_LINES = 15
 
 def ensure_service(home: Home) -> None:
     """Return when a service of this home answers; raises `HostError` with the end of its log when none can be started."""
-    if not answers(home.service_socket):
-        start_service(home)
+    if answers(home.service_socket):
+        if not _is_older(_version_of(home)):
+            return
+        _end(home)
+    start_service(home)
+
+
+def _version_of(home: Home) -> str:
+    """The version of the service as it introduced itself, "" where it did not."""
+    introduced = read_json(home.service_json) or {}
+    return str(introduced.get("version", ""))
+
+
+def _is_older(version: str) -> bool:
+    """Whether a service of this version was started before the package was upgraded to ours."""
+    return bool(version) and _numbers(version) < _numbers(__version__)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+def _end(home: Home) -> None:
+    """Have the service end and wait until its process has; its runs go on, and its socket may stay for a moment longer."""
+    claim = _claim_of(home)
+    with contextlib.suppress(AicciError):
+        call(home.service_socket, "POST", "/v1/shutdown", {})
+    deadline_s = time.monotonic() + START_LIMIT_S
+    while claim is not None and alive(claim) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+
+
+def _claim_of(home: Home) -> Claim | None:
+    """Who the service is, by its introduction."""
+    return claim_from_json((read_json(home.service_json) or {}).get("claim"))
 
 
 def start_service(home: Home) -> None:

@@ -174,3 +174,28 @@ def test_a_program_stays_when_the_service_died_with_its_submit(home: Home) -> No
     assert (home.src_dir(run_id) / "cell.py").exists()
     home.config.unlink()
     assert client.run(run_id).wait(60)["state"] == "succeeded"
+
+
+def test_a_service_from_before_an_upgrade_makes_room(home: Home) -> None:
+    """Who has the newer package starts the newer service; a run that was going is adopted and ends as it would have."""
+    client = Client(home)
+    old = pid(home)
+    run = client.submit(RunSpec(python=sys.executable), Program(text="import time; time.sleep(1.0)"))
+    introduced = json.loads(home.service_json.read_text())
+    home.service_json.write_text(json.dumps(introduced | {"version": "0.0.9"}))
+
+    ensure_service(home)
+
+    assert pid(home) != old
+    assert run.wait(timeout_s=30)["state"] == "succeeded"
+
+
+def test_a_newer_service_is_left_alone(home: Home) -> None:
+    """Two environments with different versions do not take the service from each other in turn."""
+    newer = pid(home)
+    introduced = json.loads(home.service_json.read_text())
+    home.service_json.write_text(json.dumps(introduced | {"version": "99.0"}))
+
+    ensure_service(home)
+
+    assert pid(home) == newer
