@@ -58,7 +58,8 @@ def _why(shape: Shape, run: Waiting, name: str) -> str:
 
 def place(cluster: Cluster, run: Waiting, choices: tuple[Choice, ...]) -> Placement | None:
     """The best placement that what is free allows: most nodes first, then the order of the choices."""
-    for nodes in run.sizes:
+    most = max((cluster.room(choice.shape) for choice in choices), default=0)  # a typed count may be absurd
+    for nodes in range(min(run.nodes, most), run.sizes[-1] - 1, -1):
         for choice in choices:
             placed = cluster.place(choice.shape, nodes)
             if placed:

@@ -117,15 +117,21 @@ def _what_would(cluster: Cluster, run: Waiting) -> str:
 
 
 def _alternatives(cluster: Cluster, run: Waiting) -> Iterator[tuple[str, Waiting]]:
-    """Fewer nodes, then another shape, then fewer ranks, then both; each with the options that say it."""
-    whole = replace(run, min_nodes=0)
-    for nodes in range(run.nodes - 1, 0, -1):
+    """Fewer nodes, then another shape, then fewer ranks, then both; each with the options that say it.
+
+    Counting down begins at what the emptied cluster has: a count that was typed may be absurd.
+    """
+    whole, empty = replace(run, min_nodes=0), cluster.emptied()
+    most_nodes = max((empty.room(shape) for shape in cluster.shapes), default=0)
+    most_ranks = max((shape.slots for shape in cluster.shapes), default=0)
+    fewer_nodes = range(min(run.nodes - 1, most_nodes), 0, -1)
+    for nodes in fewer_nodes:
         yield f"--nodes {nodes}", replace(whole, nodes=nodes)
     for shape in cluster.shapes:
         yield f"--shape {shape.name}", replace(whole, shapes=(shape.name,))
-    for ranks in range(run.ranks_per_node - 1, 0, -1):
+    for ranks in range(min(run.ranks_per_node - 1, most_ranks), 0, -1):
         yield f"--ranks-per-node {ranks}", replace(whole, ranks_per_node=ranks)
-    for nodes in range(run.nodes - 1, 0, -1):
+    for nodes in fewer_nodes:
         yield f"--nodes {nodes} --shape auto", replace(whole, nodes=nodes, shapes=(AUTO,))
     smallest = replace(whole, nodes=1, ranks_per_node=1, shapes=(AUTO,))
     yield "--nodes 1 --ranks-per-node 1 --shape auto", smallest

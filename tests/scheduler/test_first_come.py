@@ -190,6 +190,17 @@ def test_what_can_never_run_is_told_what_would(changes: dict[str, object], text:
     assert str(refusal(a_cluster(), QUEUES, a_run(**changes))) == text
 
 
+def test_an_absurd_count_is_answered_like_any_other() -> None:
+    """A typo of many digits costs no more than a count that is one too high: nothing counts down from it."""
+    absurd = 10**18
+    for changes, hint in (({"nodes": absurd}, "--nodes 2"), ({"ranks_per_node": absurd}, "--ranks-per-node 2")):
+        error = refusal(a_cluster(), QUEUES, a_run(**changes))
+        assert error is not None
+        assert error.hint == f"{hint} would start now."
+    elastic = the_start(a_cluster(), a_run(nodes=absurd, min_nodes=1))
+    assert len(elastic.placement.nodes) == 2
+
+
 def test_a_hint_says_when_it_would_have_to_wait() -> None:
     """`would start now` is only said of what would."""
     held = the_start(a_cluster(), a_run(9, nodes=2)).placement
