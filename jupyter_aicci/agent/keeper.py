@@ -24,7 +24,7 @@ from .frames import boot_ns
 from .group import Group, open_group
 from .identity import Claim, claim_of, exit_status, open_pidfd, read_claim, split_status, take_claim, zombie_status
 from .linux import become_subreaper, look_at_dead_child, oom_kills
-from .loglimit import trim
+from .loglimit import pause_s, trim
 from .title import set_title
 
 TYPE_CHECKING = False  # see frames.py
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 NS = 1_000_000_000
-LOOK_S = 0.5  # how often logs are trimmed and stop.json is looked for without a signal
+AGAIN_SLOWLY_S = 0.5  # until a kill or a record that a full disk refused is tried again
 AGAIN_S = 0.02  # until a question that had no answer yet (not reaped, disk full) is asked again
 STATUS_PATIENCE_S = 5.0  # how long init may take to reap an adopted rank
 LINGER_S = 0.2  # helpers of a rank that has ended (resource trackers, loggers) may end by themselves
@@ -84,7 +84,8 @@ class Keeper:
         self.failed_text = ""
         self.term_ns = 0  # when SIGTERM was sent
         self.kill_ns = 0  # when SIGKILL is due
-        self.looked_ns = 0
+        self.logged_bytes = 0  # of all logs at the last look
+        self.looked_ns = self.look_due_ns = boot_ns()
         self.wake = -1
         self.group: Group
         self.oom_files: tuple[str, ...] = ()
@@ -180,7 +181,7 @@ class Keeper:
         self._reap_strangers()
 
     def _pause_ms(self, now_ns: int) -> int:
-        due = [self.looked_ns + int(LOOK_S * NS), self._term_due_ns(), self.kill_ns]
+        due = [self.look_due_ns, self._term_due_ns(), self.kill_ns]
         due += [rank.again_ns for rank in self.ranks.values() if rank.again_ns > now_ns]
         return max(0, (min(each for each in due if each) - now_ns) // 1_000_000 + 1)
 
@@ -297,7 +298,7 @@ class Keeper:
         self.kill_ns = min(self.kill_ns, self.term_ns + int(grace_s * NS))
 
     def _kill(self) -> None:
-        self.kill_ns = boot_ns() + int(LOOK_S * NS)  # again, should one still be there
+        self.kill_ns = boot_ns() + int(AGAIN_SLOWLY_S * NS)  # again, should one still be there
         self._signal_ranks(signal.SIGKILL)
         self.group.signal(self.sessions, signal.SIGKILL)
 
@@ -346,16 +347,17 @@ class Keeper:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
                 self._free_reserve()
-                time.sleep(LOOK_S)
+                time.sleep(AGAIN_SLOWLY_S)
 
     # the disk
 
     def _look_at_logs(self) -> None:
         now_ns = boot_ns()
-        if now_ns - self.looked_ns >= LOOK_S * NS:
-            self.looked_ns = now_ns
-            for entry in self.plan["ranks"]:
-                trim(self.path(f"rank-{entry['rank']}.log"))
+        if now_ns < self.look_due_ns:
+            return
+        size_bytes = sum(trim(self.path(f"rank-{entry['rank']}.log")) for entry in self.plan["ranks"])
+        look_s = pause_s(size_bytes - self.logged_bytes, (now_ns - self.looked_ns) / NS)
+        self.logged_bytes, self.looked_ns, self.look_due_ns = size_bytes, now_ns, now_ns + int(look_s * NS)
 
     def _reserve(self) -> None:
         with contextlib.suppress(OSError):

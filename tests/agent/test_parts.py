@@ -15,7 +15,7 @@ import pytest
 from jupyter_aicci.agent.hang import catches, hang_frame, main_stack, suspects
 from jupyter_aicci.agent.identity import split_status
 from jupyter_aicci.agent.linux import look_at_dead_child, oom_kills, punch_hole
-from jupyter_aicci.agent.loglimit import BUDGET_BYTES, HEAD_BYTES, TAIL_BYTES, trim
+from jupyter_aicci.agent.loglimit import BUDGET_BYTES, HEAD_BYTES, TAIL_BYTES, pause_s, trim
 from jupyter_aicci.agent.sampling import Sampler
 
 DUMP = """Thread 0x00007f1 (most recent call first):
@@ -82,6 +82,13 @@ def test_a_log_within_its_budget_is_left_alone_and_one_above_loses_its_middle(tm
     with path.open("r+b") as file:
         if punch_hole(file.fileno(), 0, 4096):
             assert path.stat().st_blocks * 512 <= BUDGET_BYTES + 8192
+
+
+def test_the_faster_a_log_grows_the_sooner_it_is_looked_at() -> None:
+    """At 600 MB a second every 14 ms, so that a burst does not fill the disk; a quiet one five times a second."""
+    assert pause_s(60_000_000, 0.1) == pytest.approx(0.014, rel=0.01)
+    assert pause_s(10**12, 0.1) == 0.01
+    assert pause_s(100, 0.2) == pause_s(0, 0.2) == pause_s(-5, 0.2) == 0.2
 
 
 def test_out_of_memory_kills_are_counted_by_the_first_file_that_has_the_counter(tmp_path: Path) -> None:
