@@ -36,14 +36,17 @@ KEEPER_AGAIN_S = (0.0, 0.1, 0.5, 2.0, 5.0)  # pauses before a keeper that keeps 
 FULL_RATIO = 0.95  # of the node's memory: a rank that was killed then died of it
 
 
-def run_agent(node_dir: str) -> NoReturn:
-    """Watch the node until it is done; never returns. A second agent on the same node ends at once."""
+def run_agent(node_dir: str, pidfds: dict[int, int] | None = None) -> NoReturn:
+    """Watch the node until it is done; never returns. A second agent on the same node ends at once.
+
+    `pidfds` (by rank) come from whoever started it.
+    """
     set_role("agent")
     os.chdir("/")  # whose directory it was started in may go away
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if take_claim(os.path.join(node_dir, "agent.claim"), replace_dead=True):
-        Agent(node_dir).watch()
+        Agent(node_dir, pidfds or {}).watch()
     os._exit(0)
 
 
@@ -78,7 +81,7 @@ class Said:
 class Agent:
     """The state of one agent process; everything in it can be had again from the node directory."""
 
-    def __init__(self, node_dir: str) -> None:
+    def __init__(self, node_dir: str, handed: dict[int, int]) -> None:
         plan = read_json(os.path.join(node_dir, "plan.json"))
         if plan is None:
             sys.exit(f"{node_dir}/plan.json is missing or not whole; the engine writes it before it starts an agent")
@@ -89,6 +92,9 @@ class Agent:
         self.unsaid: list[dict[str, Any]] = []  # what a full disk did not take yet
         self.ranks: tuple[int, ...] = tuple(int(entry["rank"]) for entry in plan["ranks"])
         self.pidfds: dict[int, int] = {}  # rank -> pidfd, kept until its exit is said
+        self.handed = handed  # pidfds that were inherited and are not looked at yet
+        for fd in handed.values():
+            os.set_inheritable(fd, False)
         self.ended: set[int] = set()  # ranks whose pidfd fired and whose exit file is awaited
         self.keeper_fd = -1
         self.keeper_starts = 0
@@ -111,8 +117,8 @@ class Agent:
             if text not in self.said.notes:
                 self.note("start", text)
         while True:
+            self._look_at_claims()  # first: a keeper that follows a dead one gets the pidfds
             self._have_keeper()
-            self._look_at_claims()
             self._look_at_exits()
             if self._look_at_end():
                 return
@@ -202,13 +208,14 @@ class Agent:
             if rank not in self.said.started:
                 self.said.started.add(rank)
                 self.say({"k": "started", "rank": rank, "pid": claim.pid})
-            fd = open_pidfd(claim)
+            fd = self.handed.pop(rank, None) or open_pidfd(claim)
             if fd is None:
                 self.ended.add(rank)
                 continue
             self.pidfds[rank] = fd
-            self.sampler.watch(rank, claim.pid)
-            self.hang.watch(rank, claim)
+            if alive(claim):
+                self.sampler.watch(rank, claim.pid)
+                self.hang.watch(rank, claim)
 
     def _look_at_exits(self) -> None:
         for rank in self.ranks:

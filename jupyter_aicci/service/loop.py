@@ -35,7 +35,7 @@ from jupyter_aicci.store.paths import Home
 QUEUES = (Queue(name="default"),)
 TICK_S = 0.025
 SHOW_UP_S = 2.0  # an agent that was started has its claim by then
-ADOPT_S = 1.0
+ADOPT_S = 0.25  # an agent that died is replaced after that
 COME_UP_S = 30.0  # an agent that is still missing then has something wrong with it
 AGAIN_S = 1.0  # after something went wrong
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
@@ -154,7 +154,7 @@ class Loop:
             self._let_go(self._runs[run.id])
 
     def _keep_up(self, run: Run, watch: Watch) -> None:
-        """See to it that every node has its agent: at the first look, and every second after it."""
+        """See to it that every node has its agent: at the first look, and four times a second after it."""
         now_ns, attempt = self._runs.clock.now_ns(), run.attempts[-1]
         if watch.broken or now_ns < watch.adopt_ns:
             return

@@ -149,6 +149,32 @@ def test_a_new_service_finds_agents_and_replaces_those_that_died(home: Home, eng
     assert sorted((frame["rank"], frame["code"]) for frame in reader.of("exit")) == [(0, 9), (1, 9)]
 
 
+@pytest.mark.parametrize("adopted", [False, True], ids=["its own service", "another service"])
+def test_a_rank_that_ends_when_agent_and_keeper_are_dead_keeps_its_code(
+    home: Home, engine: LocalEngine, adopted: bool
+) -> None:
+    """The service's own pidfd knows, and the next agent and keeper inherit it; nothing that the program wrote says how it ended."""
+    run = a_run(home, WAITS + "os._exit(7)\n", ranks=2)
+    engine.start(run)
+    Reader(engine, run).until("started", 2)
+    if adopted:
+        engine = LocalEngine(home, read_config(home))
+        engine.adopt(run)
+    node_dir = home.node_dir(RUN_ID, 1, 0)
+    claims = {path.stem: read_claim(path) for path in node_dir.glob("*.claim")}
+    until(lambda: all((node_dir / f"rank-{rank}.log").read_text() == "up\n" for rank in (0, 1)))
+    for name in ("agent", "keeper"):
+        os.kill(claims[name].pid, signal.SIGKILL)
+    until(lambda: not alive(claims["keeper"]))
+    go(home)
+    until(lambda: not alive(claims["rank-0"]) and not alive(claims["rank-1"]))
+    engine.adopt(run)
+    reader = Reader(engine, run)
+    reader.until("done", 1)
+    ends = {(frame["rank"], frame["code"], frame["by_us"], frame["source"]) for frame in reader.of("exit")}
+    assert ends == {(0, 7, False, "pidfd"), (1, 7, False, "pidfd")}
+
+
 def test_an_attempt_that_was_placed_and_not_started_is_started_by_adopt(home: Home, engine: LocalEngine) -> None:
     """A service killed between its journal row and the start is followed by one that starts it."""
     run = a_run(home, "print('up')\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from jupyter_aicci.agent.identity import alive, read_claim
@@ -35,9 +36,16 @@ class Agents:
         claim = read_claim(node_dir / "agent.claim")
         return str(node_dir) in self._children or (claim is not None and alive(claim))
 
-    def start(self, node_dir: Path) -> None:
-        """Start an agent on the node directory. Raises `EngineError`."""
-        self._children[str(node_dir)] = self._spawn(["agent", str(node_dir)], node_dir / "agent.log")
+    def start(self, node_dir: Path, pidfds: Mapping[int, int]) -> None:
+        """Start an agent on the node directory; it inherits the pidfds of ranks that are there. Raises `EngineError`."""
+        words = ["agent", str(node_dir), *(f"{rank}={fd}" for rank, fd in pidfds.items())]
+        for fd in pidfds.values():
+            os.set_inheritable(fd, True)
+        try:
+            self._children[str(node_dir)] = self._spawn(words, node_dir / "agent.log")
+        finally:
+            for fd in pidfds.values():
+                os.set_inheritable(fd, False)
 
     def warm(self, python: str, framework: str) -> None:
         """Have a zygote prepared, by a process that ends when it is ready."""

@@ -22,6 +22,7 @@ from jupyter_aicci.engines.local.agents import Agents
 from jupyter_aicci.engines.local.inventory import inventory
 from jupyter_aicci.engines.local.plans import Surroundings, plan_of, ranks_of
 from jupyter_aicci.engines.local.ports import Ports
+from jupyter_aicci.engines.local.rankfds import RankFds
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Attempt, Run
 from jupyter_aicci.model.text import NS
@@ -39,6 +40,7 @@ class LocalEngine:
     def __init__(self, home: Home, config: Config) -> None:
         self._home, self._config = home, config
         self._agents = Agents(home.runtime)
+        self._rankfds = RankFds()
         self._ports = Ports()
         self._host: Host | None = None
 
@@ -76,8 +78,11 @@ class LocalEngine:
             return
         for node in _nodes(attempt):
             node_dir = self._home.node_dir(run.id, attempt.number, node)
-            if not self._said_done(node_dir) and not self._agents.lives(node_dir):
-                self._agents.start(node_dir)
+            if self._said_done(node_dir):
+                continue
+            self._rankfds.hold(node_dir, ranks_of(run, attempt, node))
+            if not self._agents.lives(node_dir):
+                self._agents.start(node_dir, self._rankfds.of(node_dir))
 
     def stop(self, run: Run, grace_s: float, reason: str) -> None:
         """Have every node of the latest attempt end; a later call can only bring the end nearer."""
@@ -102,7 +107,20 @@ class LocalEngine:
             if _size(path) > offset:
                 records, _ = read_spool(path, offset, OBSERVE_BYTES)
                 found += [(source, after, frame) for after, frame in records]
+                if source.endswith("/agent"):
+                    self._follow(Path(path).parent, [frame for _, frame in records])
         return found
+
+    def _follow(self, node_dir: Path, frames: list[dict[str, Any]]) -> None:
+        """Hold ranks that have started, let go of those that have ended."""
+        for frame in frames:
+            match frame.get("k"):
+                case "started":
+                    self._rankfds.hold(node_dir, [int(frame["rank"])])
+                case "exit":
+                    self._rankfds.drop(node_dir, int(frame["rank"]))
+                case "done":
+                    self._rankfds.drop_node(node_dir)
 
     def _spools(self, run: Run) -> Iterator[tuple[str, str]]:
         """Ranks before their agent: what a rank said last is read before its agent says that it ended."""
