@@ -40,6 +40,13 @@ test('the log kept on the page is bounded and begins with a whole line', () => {
   expect(text.startsWith('x'.repeat(99) + '\n')).toBe(true);
 });
 
+test('of a progress bar that was cut its next picture is kept, and of one long line its end', () => {
+  const bar = merge(aView(), aDelta({ log: { '0': '\repoch: 50%|#####'.repeat(9_000) + '\nValueError\n' } })).log;
+  expect(bar.text.startsWith('epoch: 50%|#####\r')).toBe(true);
+  expect(bar.text.endsWith('#\nValueError\n')).toBe(true);
+  expect(merge(aView(), aDelta({ log: { '0': 'x'.repeat(99_999) } })).log.text).toBe('x'.repeat(LOG_CHARS));
+});
+
 test('the run is over when its state says so', () => {
   const run = { ...aView().run, state: 'failed' };
   const merged = merge(aView(), aDelta({ run, verdict: { text: 'rank 1 failed' } }));

@@ -61,13 +61,13 @@ function mergeLog(log: ILog, more: IDelta['log']): ILog {
   return text ? { ...log, text: tail(log.text + text) } : log;
 }
 
-/** The last `LOG_CHARS` characters, from the beginning of a line. */
+/** The last `LOG_CHARS` characters, from the beginning of a line; of a progress bar, from its next picture. */
 export function tail(text: string): string {
   if (text.length <= LOG_CHARS) {
     return text;
   }
   const cut = text.slice(-LOG_CHARS);
-  return cut.slice(cut.indexOf('\n') + 1);
+  return cut.replace(/^[^\r\n]*(\r\n?|\n)(?=.)/s, '');
 }
 
 /** What a figure is built for; where it differs, another figure is due. */
