@@ -44,7 +44,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(flag="--ranks-per-node", kind="int", default=0, metavar="R",
            help="processes on each node; default: one per accelerator, else 1"),
     Option(flag="--data", kind="pairs", default=(), metavar="NAME=URI[:mode]",
-           help="mount a data set; repeatable; mode: mount, copy, cached, stream"),
+           help="local path that the ranks see; repeatable; mode: mount (copy, cached, stream: not available yet)"),
     Option(flag="--queue", kind="text", default="default", metavar="Q", help="where the run waits"),
     Option(flag="--priority", kind="int", default=0, metavar="P", help="higher goes first within the queue"),
     Option(flag="--time-limit", kind="duration", default=0.0, metavar="2h", help="stop after this long running"),
@@ -53,12 +53,13 @@ OPTIONS: tuple[Option, ...] = (
     Option(flag="--deadline", kind="text", default="", metavar="18:00", help="stop at this time of day or ISO date"),
     Option(flag="--retries", kind="int", default=3, metavar="N", help="restarts after infrastructure faults only"),
     Option(flag="--grace", kind="duration", default=10.0, metavar="30s", help="time between SIGTERM and SIGKILL"),
-    Option(flag="--engine", kind="choice", default="local", choices=("local", "kubernetes"), help="what executes it"),
-    Option(flag="--image", kind="text", default="", metavar="IMG", help="container image (kubernetes)"),
+    Option(flag="--engine", kind="choice", default="local", choices=("local", "kubernetes"),
+           help="what executes it; kubernetes is not available yet"),
+    Option(flag="--image", kind="text", default="", metavar="IMG", help="container image; not available yet"),
     Option(flag="--isolation", kind="choice", default="runc", choices=("runc", "kata"),
-           help="how a node is fenced off (kubernetes)"),
+           help="how a node is fenced off; kata is not available yet"),
     Option(flag="--topology", kind="text", default="soft", metavar="hard:leaf|soft",
-           help="how close together the nodes must be"),
+           help="how close together the nodes must be; hard:leaf is not available yet"),
     Option(flag="--launcher", kind="text", default="", metavar="CMD",
            help="start this command once per node (torchrun, mpirun, deepspeed) instead of the ranks"),
     Option(flag="--push", kind="names", default=(), metavar="a,b", help="notebook values that the ranks get"),
@@ -79,6 +80,7 @@ OPTIONS: tuple[Option, ...] = (
 
 BY_FIELD = {option.field: option for option in OPTIONS}
 MICRO = 1_000_000
+MOST_S = 1e10  # three centuries; what has more digits is no duration, and JSON has no infinity
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -176,11 +178,10 @@ def _read_money(raw: str) -> int:
 
 
 def _read_duration_s(raw: Any) -> float:
-    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and 0 <= raw < float("inf"):
-        return float(raw)
-    if not isinstance(raw, str):
+    seconds = parse_duration_s(raw) if isinstance(raw, str) else raw
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= MOST_S:
         raise ValueError("expected a duration such as 30s, 90m or 1h30m")
-    return parse_duration_s(raw)
+    return float(seconds)
 
 
 def _help_hint(prog: str) -> str:

@@ -23,7 +23,7 @@ from jupyter_aicci.model.events import (
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement, placement_from_json
 from jupyter_aicci.model.shapes import Price, price_from_json
-from jupyter_aicci.model.spec import RunSpec, parse_spec
+from jupyter_aicci.model.spec import RunSpec, spec_from_json
 from jupyter_aicci.model.states import HOLDS_NODES, TERMINAL, State, Step, advance
 
 
@@ -99,7 +99,7 @@ def fold(events: Iterable[Event]) -> Run:
         raise ValueError(f"a run's first row is 'submitted', found '{first.kind}'")
     run = Run(
         id=first.run_id,
-        spec=parse_spec(first.spec),
+        spec=spec_from_json(first.spec),
         prices={name: price_from_json(price) for name, price in first.prices.items()},
         state=State.SUBMITTED,
         submitted_ns=first.time_ns,

@@ -1,10 +1,13 @@
 """RunSpec: everything that one run is, as the person asked for it.
 
-Rule: outside JSON becomes a spec through `parse_spec` only, which reports every defect at once.
+Rule 1: outside JSON becomes a spec through `parse_spec` only, which reports every defect at once.
+Rule 2: an option that nothing acts on yet is refused there by name. What was accepted once is read back by
+`spec_from_json` and not judged again: a version that refuses more must still know its own journal.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -14,6 +17,7 @@ from jupyter_aicci.model.options import OPTIONS, parse_values
 Framework = Literal["torch", "jax", "plain"]
 LATER_SCHEMES = ("obs", "s3", "sfs", "nfs", "evs", "pvc", "hf")
 MODES = ("mount", "copy", "cached", "stream")
+MOST_GRACE_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +77,34 @@ SPEC_OPTIONS = tuple(option.field for option in OPTIONS if option.face == "spec"
 
 def parse_spec(data: dict[str, Any]) -> RunSpec:
     """The spec in a JSON object or a mapping of option texts. Raises one `UserError` naming every defect."""
+    spec, defects = _read(data)
+    _raise(defects + _defects(spec) + _not_available(spec))
+    return spec
+
+
+def spec_from_json(data: dict[str, Any]) -> RunSpec:
+    """The spec that `RunSpec.to_json` wrote. Raises `UserError` for a JSON object that it cannot have written."""
+    spec, defects = _read(data)
+    _raise(defects)
+    return spec
+
+
+def _read(data: dict[str, Any]) -> tuple[RunSpec, list[str]]:
+    """(spec, what could not be read of it)"""
     program = {key: value for key, value in data.items() if key in PROGRAM_FIELDS}
     values, defects = parse_values({key: value for key, value in data.items() if key not in PROGRAM_FIELDS})
     try:
-        spec = RunSpec(**{key: values[key] for key in SPEC_OPTIONS}, **_program(program))
+        return RunSpec(**{key: values[key] for key in SPEC_OPTIONS}, **_program(program)), defects
     except (TypeError, ValueError) as error:
         raise UserError("bad_spec", f"the run's program fields are malformed: {error}.") from None
-    defects += _defects(spec)
+
+
+def _raise(defects: list[str]) -> None:
     if defects:
         raise UserError(
             "bad_spec", "; ".join(defects) + ". Nothing was submitted.",
             hint="`%aicci train --help` lists the options.",
         )  # fmt: skip
-    return spec
 
 
 def _program(data: dict[str, Any]) -> dict[str, Any]:
@@ -113,9 +132,11 @@ def _defects(spec: RunSpec) -> list[str]:
         found.append(f"--nodes {spec.nodes}: expected 1 or more")
     if spec.min_nodes > spec.nodes:
         found.append(f"--min-nodes {spec.min_nodes} is more than --nodes {spec.nodes}")
-    if spec.engine == "kubernetes":
-        found.append("--engine kubernetes is not available yet; --engine local is")
+    if spec.grace > MOST_GRACE_S:
+        found.append(f"--grace {spec.grace:.0f}s: expected at most a day")
     found += [f"--env {item!r}: expected K=V" for item in spec.env if "=" not in item[1:]]
+    for option, named in (("push", spec.push), ("pull", spec.pull)):
+        found += [f"--{option} {name!r}: expected the name of a variable" for name in named if not name.isidentifier()]
     names: set[str] = set()
     for item in spec.data:
         try:
@@ -126,6 +147,25 @@ def _defects(spec: RunSpec) -> list[str]:
         if name in names:
             found.append(f"--data {name}: given twice; each data set needs a name of its own")
         names.add(name)
+    return found
+
+
+def _not_available(spec: RunSpec) -> list[str]:
+    """What is asked for that no engine here acts on yet."""
+    found = []
+    if spec.engine != "local":
+        found.append(f"--engine {spec.engine} is not available yet; --engine local is")
+    if spec.image:
+        found.append(f"--image {spec.image} is not available yet; ranks run in the environment that submits them")
+    if spec.isolation != "runc":
+        found.append(f"--isolation {spec.isolation} is not available yet; nodes are processes of this host")
+    if spec.topology != "soft":
+        found.append(f"--topology {spec.topology} is not available yet; --topology soft is")
+    for item in spec.data:
+        with contextlib.suppress(ValueError):
+            mount = parse_mount(item)
+            if mount.mode != "mount":
+                found.append(f"--data {mount.name}: mode {mount.mode} is not available yet; mount is")
     return found
 
 

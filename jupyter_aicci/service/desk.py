@@ -19,7 +19,7 @@ from jupyter_aicci.model.events import Stepped, StopRequested, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.model.spec import RunSpec, parse_mount, parse_spec
+from jupyter_aicci.model.spec import MOST_GRACE_S, RunSpec, parse_mount, parse_spec
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import money
 from jupyter_aicci.pricing.book import PriceBook
@@ -221,8 +221,8 @@ def _run_id(raw: Any) -> RunId:
 
 
 def _grace(raw: Any) -> float:
-    if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not 0 <= raw <= 86_400:
-        raise UserError("bad_grace", f"grace_s {raw!r}: expected seconds from 0 to 86400.", field="grace")
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not 0 <= raw <= MOST_GRACE_S:
+        raise UserError("bad_grace", f"grace_s {raw!r}: expected seconds from 0 to {MOST_GRACE_S:.0f}.", field="grace")
     return float(raw)
 
 

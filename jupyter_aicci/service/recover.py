@@ -18,7 +18,7 @@ from jupyter_aicci.model.events import Event, Placed, Stepped, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.shapes import Price
-from jupyter_aicci.model.spec import RunSpec, parse_spec
+from jupyter_aicci.model.spec import RunSpec, spec_from_json
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.scheduler import Start, decide, waiting_of_spec
@@ -66,7 +66,7 @@ def living_strangers(home: Home, runs: Runs) -> Iterator[Found]:
         if run_id in runs or not RUN_ID.fullmatch(run_id) or not _lives(path.parent / f"attempt-{attempt}"):
             continue
         try:
-            spec = parse_spec(read_json(path) or {})
+            spec = spec_from_json(read_json(path) or {})
         except AicciError:
             continue
         yield Found(run_id=run_id, spec=spec, attempt=attempt)

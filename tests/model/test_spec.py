@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.options import OPTIONS, OptionParser, add_options, parse_known, parse_values
-from jupyter_aicci.model.spec import RunSpec, parse_mount, parse_spec
+from jupyter_aicci.model.spec import RunSpec, parse_mount, parse_spec, spec_from_json
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters=", \n"), min_size=1, max_size=12)
 SPECS = st.builds(
@@ -55,7 +55,8 @@ def test_any_json_is_a_spec_or_a_user_error(data: dict[str, Any]) -> None:
 def test_every_defect_is_named_at_once() -> None:
     """One round is enough to correct a request."""
     with pytest.raises(UserError) as caught:
-        parse_spec({"nodes": "0", "grace": "soon", "shap": "x", "env": ["A"], "engine": "kubernetes", "retries": "-1"})
+        parse_spec({"nodes": "0", "grace": "soon", "shap": "x", "env": ["A"], "engine": "kubernetes", "retries": "-1",
+                    "pull": "a.b"})  # fmt: skip
     for part in (
         "--nodes 0",
         "--grace 'soon'",
@@ -63,6 +64,7 @@ def test_every_defect_is_named_at_once() -> None:
         "--env 'A'",
         "kubernetes is not available yet",
         "--retries '-1'",
+        "--pull 'a.b'",
     ):
         assert part in caught.value.message
 
@@ -81,7 +83,8 @@ def test_values_are_read_as_typed(field: str, raw: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "raw"),
     [("budget", "-3"), ("budget", "inf"), ("budget", 2.5), ("nodes", 2.7), ("nodes", True), ("nodes", "two"),
-     ("time_limit", -1.0), ("time_limit", float("nan")), ("grace", ["1s"]), ("budget", "0.0000001")],
+     ("time_limit", -1.0), ("time_limit", float("nan")), ("time_limit", "9" * 400 + "h"), ("grace", ["1s"]),
+     ("budget", "0.0000001")],
 )  # fmt: skip
 def test_values_that_mean_nothing_are_refused(field: str, raw: Any) -> None:
     """Never rounded, never guessed."""
@@ -136,3 +139,27 @@ def test_two_data_sets_of_one_name_are_refused() -> None:
     """`aicci.data["d"]` could only be one of them."""
     with pytest.raises(UserError, match="--data d: given twice"):
         parse_spec({"data": ["d=/a", "d=/b"]})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"engine": "kubernetes"}, "--engine kubernetes is not available yet"),
+        ({"image": "registry/x:1"}, "--image registry/x:1 is not available yet"),
+        ({"isolation": "kata"}, "--isolation kata is not available yet"),
+        ({"topology": "hard:leaf"}, "--topology hard:leaf is not available yet"),
+        ({"data": ["d=/a:cached"]}, "--data d: mode cached is not available yet"),
+    ],
+)
+def test_an_option_that_nothing_acts_on_yet_is_refused_by_name(given: dict[str, Any], says: str) -> None:
+    """Nobody is to believe that a run did what was only read; a run of the journal is not judged again."""
+    with pytest.raises(UserError, match=says):
+        parse_spec(given)
+    assert spec_from_json(given).to_json() == RunSpec().to_json() | given
+
+
+def test_a_grace_that_a_stop_could_not_repeat_is_refused() -> None:
+    """`aicci stop` asks with the run's own grace, and the service takes at most a day."""
+    assert parse_spec({"grace": "24h"}).grace == 86_400
+    with pytest.raises(UserError, match="--grace 172800s: expected at most a day"):
+        parse_spec({"grace": "48h"})
