@@ -4,8 +4,8 @@
     run = client.submit(spec, program)                     -> Run: wait, stop, logs, cost, result, view, picture
     client.run(ref)  client.runs()  client.shapes()  client.queues()  client.forecast(spec)  client.status()
 
-`transport` speaks HTTP on the socket, `starting` starts the service, `api` has a method per route, `program` lays a program out in
-its run's folder, `run` is what a person holds.
+`transport` speaks HTTP on the socket, `starting` starts the service, `calls` has a method per route, `program` lays a program out
+in its run's folder, `run` is what a person holds, and `api` joins them to the `Client`.
 Rule: importing this costs a few milliseconds: the standard library, `model` and paths; numpy, bokeh and matplotlib only when drawn.
 """
 

@@ -14,12 +14,12 @@ from jupyter_aicci.model.options import BY_FIELD
 from jupyter_aicci.model.spec import parse_spec
 
 if TYPE_CHECKING:
-    from jupyter_aicci.client.api import Client
+    from jupyter_aicci.client.calls import Calls
 
 Answer = tuple[str, dict[str, Any] | None, str]
 
 
-def forecasts(client: Client, texts: Mapping[str, Any]) -> list[Answer]:
+def forecasts(client: Calls, texts: Mapping[str, Any]) -> list[Answer]:
     """One answer per shape that `--shape` names, per shape of this machine by default.
 
     Options of the caller (`--detach`, `-o`) mean nothing here and are skipped. Raises `UserError` for an unknown shape.
@@ -32,7 +32,7 @@ def forecasts(client: Client, texts: Mapping[str, Any]) -> list[Answer]:
     return [_forecast(client, spec.to_json() | {"shape": [name]}, name) for name in names]
 
 
-def _forecast(client: Client, wanted: dict[str, Any], name: str) -> Answer:
+def _forecast(client: Calls, wanted: dict[str, Any], name: str) -> Answer:
     try:
         return name, client.forecast(parse_spec(wanted)), ""
     except UserError as error:

@@ -16,7 +16,7 @@ from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.store.logs import from_whole_line
 
 if TYPE_CHECKING:
-    from jupyter_aicci.client.api import Client
+    from jupyter_aicci.client.calls import Calls
     from jupyter_aicci.timeline.lanes import View
 
 RUN_MIME = "application/vnd.aicci.run+json"
@@ -28,7 +28,7 @@ CHUNK_BYTES = 262_144
 class Run:
     """One run; `id` never changes, everything else is asked for."""
 
-    def __init__(self, client: Client, summary: Mapping[str, Any], notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, client: Calls, summary: Mapping[str, Any], notes: tuple[str, ...] = ()) -> None:
         self._client, self._summary, self.notes = client, dict(summary), notes
         self.id = RunId(str(summary["id"]))
 
