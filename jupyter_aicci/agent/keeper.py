@@ -123,6 +123,7 @@ class Keeper:
         missing = []
         for index, entry in enumerate(self.plan["ranks"]):
             if os.path.exists(self.path(f"rank-{entry['rank']}.exit")):
+                self._remember_session(entry["rank"])
                 continue
             if os.path.exists(self.path(f"rank-{entry['rank']}.claim")):
                 self._adopt(index, entry["rank"])
@@ -157,6 +158,12 @@ class Keeper:
             self._record_gone(found)
         else:
             self._watch(found)
+
+    def _remember_session(self, rank: int) -> None:
+        """Of a rank whose end an earlier keeper recorded: what it left in its session is still to be cleared."""
+        claim = read_claim(self.path(f"rank-{rank}.claim"))
+        if claim is not None:
+            self.sessions.append(claim)
 
     def _watch(self, rank: Rank) -> None:
         self.ranks[rank.pidfd] = rank

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import textwrap
 import time
 from pathlib import Path
 
@@ -263,3 +264,22 @@ def test_done_is_not_said_before_the_last_process_is_gone(tmp_path: Path, cgroup
     node.until_done()
     assert node.exit(0)["t_ns"] < node.json("done.json")["t_ns"] <= boot_ns()
     assert node.json("done.json")["leftover"] == 0
+
+
+def test_what_a_recorded_rank_left_is_cleared_by_the_next_keeper(tmp_path: Path, cgroup: str) -> None:
+    """The keeper dies between the exit record and the clearing; a helper without any environment is found by the rank's session."""
+    text = """
+    import os, subprocess
+    helper = subprocess.Popen(["sleep", "600"], env={})
+    print("helper", helper.pid, "up", flush=True)
+    while not os.path.exists("go"): pass
+    """
+    node = a_kept_node(tmp_path, cgroup, textwrap.dedent(text))
+    node.until_printed("up")
+    helper = int(node.log().split()[1])
+    (Path(node.plan["run_dir"]) / "src" / "go").touch()
+    node.until(lambda: (node.path / "rank-0.exit").exists())
+    node.kill("keeper")
+    node.keeper()
+    node.until_done()
+    assert gone(helper)
