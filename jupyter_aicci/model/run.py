@@ -87,8 +87,14 @@ class Run:
 
     @property
     def price(self) -> Price:
-        """Price per node and hour of the shape it got."""
-        return self.prices.get(self.shape, Price(micro_per_h=0))
+        """Price per node and hour of the shape it got; nothing, in the book's currency, before it has one."""
+        currency = next((price.currency for price in self.prices.values()), "USD")
+        return self.prices.get(self.shape, Price(micro_per_h=0, currency=currency))
+
+    @property
+    def price_is_open(self) -> bool:
+        """Whether it may come to cost something, and how much depends on the shape that it gets."""
+        return self.shape not in self.prices and any(price.micro_per_h for price in self.prices.values())
 
 
 def fold(events: Iterable[Event]) -> Run:

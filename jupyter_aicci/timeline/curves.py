@@ -57,6 +57,7 @@ class Steps:
 
     def _follow(self, rank: int) -> None:
         self.rank, self.latest = rank, -1
+        self._counts_from = 0  # 1 where the program calls its first step 1
         self.series = Series()
         self._attempt = 0
         self._recent: deque[tuple[int, int]] = deque()  # (time_ns, step) of the last seconds
@@ -87,12 +88,19 @@ class Steps:
             since_ns, before = self._recent[-1]
             took_ns = max(0, frame.time_ns - since_ns - self._apart_ns)
             self.series.add(t_s, took_ns / NS / (step - before), frame.seq)
+        if self.latest < 0 and frame.attempt == 1:
+            self._counts_from = int(step == 1)
         self._apart_ns = 0
         self._first = self._first or (frame.time_ns, step)
         self._recent.append((frame.time_ns, step))
         while len(self._recent) > 2 and self._recent[1][0] < frame.time_ns - RATE_WINDOW_NS:
             self._recent.popleft()
         self.latest = step
+
+    @property
+    def done(self) -> int:
+        """Steps done, those before a checkpoint that it resumed from included."""
+        return self.latest + 1 - self._counts_from
 
     def per_s(self, *, live: bool) -> float:
         """Steps a second: of the last ten seconds while it runs, of the whole last attempt afterwards."""
@@ -166,7 +174,7 @@ def cost_lane(run: Run, cost: Cost) -> SeriesLane:
     t_s = np.asarray([(time_ns - run.submitted_ns) / NS for time_ns, _ in cost], dtype=np.float64)
     v = np.asarray([micro / MICRO for _, micro in cost], dtype=np.float64)
     total = cost[-1][1] if cost else 0
-    text = money(total, run.price.currency) if run.price.micro_per_h else "free"
+    text = money(total, run.price.currency) if run.price.micro_per_h else "–" if run.price_is_open else "free"
     return SeriesLane(
         id="cost", name="cost", unit=run.price.currency, value=text, lo=0.0, hi=total / MICRO or 1.0, t_s=t_s, v=v
     )

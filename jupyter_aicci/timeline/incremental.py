@@ -211,7 +211,7 @@ class Accumulator:
     def _facts(self, run: Run, cost: Cost, end_ns: int) -> Facts:
         return Facts(
             end_ns=end_ns,
-            steps=self._steps.latest,
+            steps=self._steps.done,
             steps_per_s=self._steps.per_s(live=not run.ended),
             logged={name: drawn.series.last for name, drawn in self._values.items()},
             progress=self._progress,

@@ -96,7 +96,9 @@ def _values(view: View) -> list[str]:
 
 
 def _cost(view: View) -> str:
-    run = view.run
+    run, tile = view.run, view.tiles[-1]
+    if tile.value == "–":
+        return "cost: depends on the shape that it gets"
     if not run["per_h_micro"]:
         return "cost: free on this machine"
     budget = f" of {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""

@@ -21,7 +21,7 @@ class Facts:
     """What the tiles are computed from, beside the run itself."""
 
     end_ns: int
-    steps: int  # number of the drawn rank's latest step, from 0; -1 = none yet
+    steps: int  # that the drawn rank has done; 0 = none yet
     steps_per_s: float  # 0 = not known
     logged: Mapping[str, float]  # latest logged values, in order of first appearance
     progress: str  # what goes on while the run starts
@@ -58,8 +58,8 @@ def _elapsed(run: Run, facts: Facts) -> Tile:
 
 
 def _steps(run: Run, facts: Facts) -> Tile:
-    if facts.steps >= 0:
-        return Tile(value=f"{facts.steps + 1:,}", label="steps")  # numbered from 0, counted from 1
+    if facts.steps:
+        return Tile(value=f"{facts.steps:,}", label="steps")
     if run.state is State.STARTING and facts.progress:
         return Tile(value="–", label=facts.progress)
     return Tile(value="–", label="steps")
@@ -89,6 +89,8 @@ def _first_value(facts: Facts) -> Tile:
 
 
 def _cost(run: Run, facts: Facts) -> Tile:
+    if run.price_is_open:
+        return Tile(value="–", label="cost · depends on the shape")
     if not run.price.micro_per_h:
         return Tile(value="free", label="on this machine")
     currency = run.price.currency

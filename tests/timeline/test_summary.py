@@ -6,7 +6,8 @@ import json
 
 from timeline_builders import RUN_ID, Frames, Journal, a_curve, a_failed_run, a_long_run, at
 
-from jupyter_aicci.model.events import Noted
+from jupyter_aicci.model.events import Noted, Submitted
+from jupyter_aicci.model.run import fold
 from jupyter_aicci.model.states import Step
 from jupyter_aicci.timeline.lanes import View, view_from_json
 from jupyter_aicci.timeline.summary import run_summary, summary_text
@@ -25,7 +26,7 @@ def test_a_running_run_says_time_steps_values_and_cost_with_its_budget() -> None
     shown = view(run, frames, cost=cost, now_ns=at(763))
     assert tiles_of(shown) == [
         ("12:43", "elapsed · 38 s waited"),
-        ("1,995", "steps"),
+        ("1,994", "steps"),
         ("12.5k", "images/s"),
         ("1.755", "loss"),
         ("$3.92", "of $50.00 · $19.44/h"),
@@ -33,7 +34,7 @@ def test_a_running_run_says_time_steps_values_and_cost_with_its_budget() -> None
     assert summary_text(shown).splitlines() == [
         "▶ resnet-a (r7f3c0ab) · running · cpux2 × 2, 4 ranks",
         "13 min in all (node 0): queued 38 s, starting 28 s, training 9 min, waiting for data 2 min, checkpoint 16 s",
-        "1,995 steps, 12.5k images/s, loss 1.755, CPU cores 2.4 / 4, memory 791 MB",
+        "1,994 steps, 12.5k images/s, loss 1.755, CPU cores 2.4 / 4, memory 791 MB",
         "cost: $3.92 of $50.00 at $19.44/h",
     ]
 
@@ -61,6 +62,27 @@ def test_a_waiting_run_says_why_it_waits() -> None:
         "◷ digits (r7f3c0ab) · queued · auto × 1, 2 ranks",
         "behind 2 runs",
     ]
+
+
+def test_a_waiting_run_whose_shape_is_open_is_not_called_free() -> None:
+    """What it will cost is not known yet; the currency is."""
+    prices = {name: {"micro_per_h": micro, "currency": "EUR", "source": "", "dated": ""}
+              for name, micro in (("cpux1", 0), ("cpux2", 310_000))}  # fmt: skip
+    run = fold([Submitted(run_id=RUN_ID, time_ns=at(0), spec={"budget": 5_000_000}, prices=prices)])
+    shown = view(run, (), cost=(), now_ns=at(12))
+    assert tiles_of(shown)[-1] == ("–", "cost · depends on the shape")
+    assert summary_text(shown).splitlines()[-1] == "cost: depends on the shape that it gets"
+    assert shown.run["currency"] == "EUR"
+
+
+def test_steps_are_counted_however_the_program_numbers_them() -> None:
+    """A program that calls its first step 1 has done as many steps as its number says."""
+    run = Journal().placed(0.0).runs(0.0).run()
+    for first, steps in ((0, "6"), (1, "5")):
+        frames = Frames()
+        for number in range(first, 6):
+            frames.step(1.0 + number, number)
+        assert tiles_of(view(run, frames, cost=(), now_ns=at(9)))[1] == (steps, "steps")
 
 
 def test_a_starting_run_says_what_goes_on() -> None:
