@@ -26,6 +26,7 @@ from jupyter_aicci.scheduler import Cluster, Decisions, Queue, Start, decide, wa
 from jupyter_aicci.service.control import Halt, Now, react
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.feed import Feed
+from jupyter_aicci.service.leftovers import clear as clear_leftovers
 from jupyter_aicci.service.limits import parse_deadline_ns
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen, see
@@ -70,7 +71,8 @@ class Loop:
         self._changed = True  # whether the scheduler has something to decide
 
     def adopt(self) -> None:
-        """Take over what an earlier service left: secrets of ended runs go, and every run that holds nodes is looked at."""
+        """Take over what an earlier service left: leftovers and secrets of ended runs go, every run with nodes is looked at."""
+        clear_leftovers(self._home, {run.id for run in self._runs.newest_first()})
         for path in self._home.runs_dir.glob("*/secrets.json"):
             run_id = RunId(path.parent.name)
             if run_id in self._runs and self._runs[run_id].ended:
