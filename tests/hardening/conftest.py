@@ -10,11 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from _pytest.runner import pytest_runtest_teardown as tear_down
 from cell_runner import Notebook
 from live import a_client
 
@@ -29,22 +30,35 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "mounts: runs in a mount namespace of its own")
 
 
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
-    """Run a test marked `mounts` in a child that may mount, and take its verdict."""
-    if pyfuncitem.get_closest_marker("mounts") is None or os.environ.get(INSIDE):
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test marked `mounts`, fixtures and all, in a child that may mount, and take its verdict."""
+    if item.get_closest_marker("mounts") is None or os.environ.get(INSIDE):
         return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    call = pytest.CallInfo.from_call(lambda: _run_in_a_namespace(item), when="call")
+    report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    tear_down(item, nextitem)  # what the test before this one left for it
+    return True
+
+
+def _run_in_a_namespace(item: pytest.Item) -> None:
     way = _way_to_mount()
     if not way:
         pytest.skip("this machine does not let tests mount anything")
-    command = [*way, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", pyfuncitem.nodeid]
-    child = subprocess.run(
-        command, cwd=pyfuncitem.config.rootpath, env={**os.environ, INSIDE: "1"}, text=True, timeout=LIMIT_S,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(
+        prefix="aicci-"
+    ) as folder:  # pytest's own would not be this user's in a user namespace
+        command = [*way, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--basetemp", f"{folder}/t"]
+        child = subprocess.run(
+            [*command, item.nodeid], cwd=item.config.rootpath, env={**os.environ, INSIDE: "1"}, text=True,
+            timeout=LIMIT_S, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
     assert child.returncode == 0, child.stdout
     if "1 passed" not in child.stdout:
         pytest.skip(child.stdout.strip().splitlines()[-1])
-    return True
 
 
 def _way_to_mount() -> list[str]:
