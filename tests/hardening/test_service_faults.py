@@ -216,7 +216,10 @@ def test_a_clock_set_forward_ends_nothing_early(client: Client, clock: Clock, tm
     assert ended(run)["state"] == "succeeded"
 
 
-def test_a_journal_cut_in_the_middle_of_a_row_loses_only_what_is_gone(client: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_journal_cut_in_the_middle_of_a_row_loses_only_what_is_gone(
+    client: Client, tmp_path: Path, attempt: int
+) -> None:
     """The service starts, says what it saved and what not, knows the other runs, and takes in the one that still runs."""
     flag, starts = tmp_path / "flag", tmp_path / "starts"
     old = {RunId(f"r0000{number}") for number in range(100, 160)}
@@ -225,9 +228,10 @@ def test_a_journal_cut_in_the_middle_of_a_row_loses_only_what_is_gone(client: Cl
     for place, run_id in enumerate(sorted(old)):
         kept.append(flat(a_life(run_id, t0=T0 + place * 100 * 10**9)))
     kept.close()
-    text = f"open({str(starts)!r}, 'a').write('x')\n" + QUIET.format(flag=str(flag))
+    killed = f"import os\nif aicci.restart < {attempt - 1}: os.kill(os.getpid(), 9)\n"
+    text = killed + f"open({str(starts)!r}, 'a').write('x')\n" + QUIET.format(flag=str(flag))
     run = submit(client, text, shape="cpux1", nodes=2)
-    until(lambda: run.state is State.RUNNING)
+    until(lambda: starts.exists() and starts.read_text() == "xx")
     client.shutdown()
     until(lambda: not client.home.journal.with_name("journal.db-wal").exists())
     written, whole = journal(client), client.home.journal.read_bytes()
@@ -251,8 +255,9 @@ def test_a_journal_cut_in_the_middle_of_a_row_loses_only_what_is_gone(client: Cl
     flag.touch()
     assert ended(run)["state"] == "succeeded"
     assert starts.read_text() == "xx"
-    assert len(logged(client, run, "beat")) == 2
-    billed_once(run, nodes=2)
+    assert set(logged(client, run, "beat")) == {f"attempt-{attempt}/node-{node}/rank-{node}" for node in range(2)}
+    assert [entry["attempt"] for entry in run.cost()["entries"]] == [attempt, attempt]
+    assert not any(entry["open"] for entry in run.cost()["entries"])
     assert ended(submit(client, "print('after')\n", shape="cpux1"))["state"] == "succeeded"
     assert not any(row["state"] in ("queued", "lost", "starting", "running") for row in client.runs())
     assert "was damaged" not in _restarted(client)
