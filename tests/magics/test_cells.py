@@ -187,8 +187,9 @@ def test_data_and_snapshot_reach_the_ranks(notebook: Notebook, tmp_path: Path) -
     (tmp_path / "code" / "weights.bin").write_bytes(b"\0" * 10_000_001)
     out = notebook.run(
         "%%aicci train --data digits=digits --workdir code --pull seen\n"
-        "import helper, os, pathlib\n"
-        "seen = (helper.WORD, (pathlib.Path(aicci.data['digits']) / 'x').read_text(), sorted(os.listdir()))\n"
+        "import helper, pathlib\n"
+        "files = sorted(path.name for path in pathlib.Path().glob('*.py'))\n"
+        "seen = (helper.WORD, (pathlib.Path(aicci.data['digits']) / 'x').read_text(), files)\n"
     )
     assert out.error == "", out.traceback
     assert "weights.bin (10.0 MB)" in out.text
