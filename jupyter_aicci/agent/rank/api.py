@@ -14,6 +14,7 @@ Rule: a call that the program makes in its inner loop is one frame and one write
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -151,11 +152,24 @@ def init_jax() -> None:
     config: Any = jax.config
     if not os.environ.get("CUDA_VISIBLE_DEVICES") and "ASCEND_RT_VISIBLE_DEVICES" not in os.environ:
         config.update("jax_cpu_collectives_implementation", "gloo")
+        _gloo_of_jax_listens_on(os.environ.get("GLOO_SOCKET_IFNAME", ""))
     jax.distributed.initialize(
         coordinator_address=os.environ["JAX_COORDINATOR_ADDRESS"],
         num_processes=session.world_size,
         process_id=session.rank,
     )
+
+
+def _gloo_of_jax_listens_on(interface: str) -> None:
+    """As torch's does by GLOO_SOCKET_IFNAME. JAX has no option for it and takes the address of the host's own name: not every host
+    can resolve that, or to an address that it has. A JAX that keeps the function elsewhere goes on as it would."""
+    if not interface:
+        return
+    with contextlib.suppress(ImportError, AttributeError):
+        from jax._src import xla_bridge
+
+        library: Any = vars(xla_bridge).get("_jax")
+        library.make_gloo_tcp_collectives = functools.partial(library.make_gloo_tcp_collectives, interface=interface)
 
 
 def _current() -> Session:

@@ -1,5 +1,7 @@
 """JAX on two ranks: `aicci.init_jax()`, clean ends, and the right rank named when one fails."""
 
+import os
+
 import pytest
 from agent.rank.rank_builders import a_gang, forked
 
@@ -29,6 +31,14 @@ def test_two_ranks_reduce_and_end_well(tmp_path, start):
     assert gang.frames("log", 1)[-1]["values"] == {"total": 9.0}
     found = load_value(tmp_path / "results", "found")
     assert (float(found["total"]), found["devices"]) == (9.0, 2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a name of its own for a process is root's to give")
+def test_a_host_whose_own_name_does_not_resolve_is_no_obstacle(tmp_path):
+    """JAX's gloo would ask the resolver for it; the ranks meet on the interface that they were given."""
+    renamed = "import ctypes, socket\nassert ctypes.CDLL(None).unshare(0x04000000) == 0\nsocket.sethostname('nobody.invalid')\n"
+    gang = a_gang(tmp_path, renamed + CELL.format(trouble="pass"), ranks=2, env=ONE_THREAD)
+    assert gang.run() == [0, 0], gang.log(0) + gang.log(1)
 
 
 @pytest.mark.parametrize("failing", [0, 1])
