@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from jupyter_aicci.client.starting import ensure_service
 from jupyter_aicci.client.transport import Unreachable, answers, call
 from jupyter_aicci.model.spec import RunSpec
-from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.paths import Home, check_socket_dir
 
 LONG_POLL_S = 25.0
 AGAIN_S = (0.0, 0.05, 0.2)
@@ -33,6 +33,7 @@ class Calls:
         """The JSON answer to `verb path?query`; starts the service, and again if it died under the request."""
         asked = {key: value for key, value in query.items() if value is not None}
         target = path + ("?" + urlencode(asked) if asked else "")
+        check_socket_dir(self.home)
         for pause_s in AGAIN_S:
             try:
                 return call(self.home.service_socket, verb, target, body, timeout_s=timeout_s)

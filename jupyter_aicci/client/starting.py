@@ -20,6 +20,7 @@ from jupyter_aicci.agent.files import read_json
 from jupyter_aicci.agent.identity import alive, claim_from_json
 from jupyter_aicci.client.transport import answers, call
 from jupyter_aicci.model.errors import AicciError, HostError
+from jupyter_aicci.store.paths import check_socket_dir
 
 if TYPE_CHECKING:
     from jupyter_aicci.agent.identity import Claim
@@ -31,6 +32,7 @@ TAIL_LINES = 15
 
 def ensure_service(home: Home) -> None:
     """Return when a service of this home answers; raises `HostError` with the end of its log when none can be started."""
+    check_socket_dir(home)
     if answers(home.service_socket):
         if not _is_older(_version_of(home)):
             return

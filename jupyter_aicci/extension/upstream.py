@@ -19,7 +19,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from jupyter_aicci.client import ensure_service
 from jupyter_aicci.model.errors import HostError
-from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.paths import Home, check_socket_dir
 
 MOST_AT_ONCE = 200  # long polls hold one each
 ANSWER_LIMIT_S = 60.0
@@ -52,6 +52,7 @@ class Upstream:
         self, verb: str, target: str, body: bytes | None = None, *, limit_s: float = ANSWER_LIMIT_S
     ) -> HTTPResponse:
         """The service's answer, whatever its status. Raises `HostError` when there is none to be had."""
+        check_socket_dir(self._home)
         request = HTTPRequest(
             f"http://aicci{target}",
             method=verb,
@@ -73,6 +74,7 @@ class Upstream:
 
     async def connect(self, target: str) -> WebSocketClientConnection:
         """A WebSocket to the service. Raises `HTTPClientError` with the service's status where it refuses."""
+        check_socket_dir(self._home)
         try:
             return await self._connect(target)
         except HTTPClientError as error:

@@ -2,7 +2,7 @@
 
 In: the environment (AICCI_HOME, AICCI_RUNTIME). Out: `Home`, which names every path of section 2 of
 docs/explanation/processes-and-files.md; nothing else joins these paths by hand.
-Rule: naming a path touches no disk; only `prepare` does.
+Rule: naming a path touches no disk; only `prepare` and `check_socket_dir` do.
 """
 
 from __future__ import annotations
@@ -132,10 +132,20 @@ def prepare(home: Home) -> None:
         _create(path)
     if home.service_socket.parent != home.runtime:
         _create(home.service_socket.parent.parent)
-        _must_be_ours(home.service_socket.parent.parent)
+        check_socket_dir(home)
         _create(home.service_socket.parent)
     for path in (home.root, home.runtime):
         _must_be_writable(path)
+
+
+def check_socket_dir(home: Home) -> None:
+    """See that nobody else can have put the service's socket there. Raises `HostError` ("socket_dir_not_ours").
+
+    For who binds it, and for who is about to speak to it: a program and its secrets go that way.
+    """
+    shared = home.service_socket.parent.parent
+    if home.service_socket.parent != home.runtime and os.path.lexists(shared):
+        _must_be_ours(shared)
 
 
 def _create(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from jupyter_aicci.client import Client, Program, ensure_service
 from jupyter_aicci.model.errors import HostError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.spec import RunSpec
+from jupyter_aicci.store import paths
 from jupyter_aicci.store.paths import Home, prepare
 
 COMMAND = [sys.executable, "-m", "jupyter_aicci.service"]
@@ -199,3 +202,23 @@ def test_a_newer_service_is_left_alone(home: Home) -> None:
     ensure_service(home)
 
     assert pid(home) == newer
+
+
+def test_nobody_speaks_to_a_socket_that_somebody_else_could_have_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submit carries secrets: who listens in a directory that is open to all is not even asked."""
+    open_to_all = tmp_path / "aicci-0"
+    (open_to_all / "abc").mkdir(parents=True)
+    open_to_all.chmod(0o777)
+    monkeypatch.setattr(paths, "short_socket_dir", lambda runtime: open_to_all / "abc")
+    client = Client(Home(root=tmp_path / "h", runtime=tmp_path / ("r" * 110)))
+    with socket.socket(socket.AF_UNIX) as stranger, contextlib.chdir(open_to_all / "abc"):
+        stranger.bind("service.sock")
+        stranger.listen()
+        stranger.setblocking(False)
+        with pytest.raises(HostError) as caught:
+            client.status()
+        assert caught.value.code == "socket_dir_not_ours"
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
