@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -195,16 +196,25 @@ def _start_from_environment() -> None:
 def _number(name: str, value: Any) -> float | int:
     """The number in a value, without importing what it comes from."""
     if isinstance(value, (int, float)):
-        return int(value) if isinstance(value, bool) else value
+        return _drawable(int(value) if isinstance(value, bool) else value)
     if isinstance(value, (str, bytes)):
         raise _no_number(name, value)
     try:
         item = value.item() if hasattr(value, "item") else float(value)
         if isinstance(item, (bool, int, float)):
-            return item + 0
+            return _drawable(item + 0)
     except (TypeError, ValueError, RuntimeError) as error:
         raise _no_number(name, value) from error
     raise _no_number(name, value)
+
+
+def _drawable(value: float | int) -> float | int:
+    """The value; infinity for a whole number that no double holds, since every reader makes one of it."""
+    try:
+        float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    return value
 
 
 def _no_number(name: str, value: Any) -> TypeError:

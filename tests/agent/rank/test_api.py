@@ -85,11 +85,11 @@ def test_what_is_no_number_is_refused_by_its_name(session, value):
 
 
 def test_not_a_number_is_logged_as_such(session):
-    """The moment a loss becomes NaN is worth seeing."""
-    api.log(loss=float("nan"), high=float("inf"))
+    """The moment a loss becomes NaN is worth seeing; a whole number beyond any double is infinite, and breaks no view."""
+    api.log(loss=float("nan"), high=float("inf"), huge=-(10**400))
     values = session.gang.frames("log")[0]["values"]
     assert np.isnan(values["loss"])
-    assert values["high"] == float("inf")
+    assert (values["high"], values["huge"]) == (float("inf"), float("-inf"))
 
 
 def test_steps_are_one_frame_each_fifty_milliseconds_and_none_is_lost_at_the_end(session):
