@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("house", deadline=None)  # a loaded machine is no failure
+settings.load_profile("house")
 LEAVE_S = 10.0  # a service that was told to stop, and agents whose work is done, need a moment
 LATER = ("storm", "browser")  # markers whose tests only make sense after everything else
 
