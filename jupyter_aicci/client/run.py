@@ -14,12 +14,12 @@ from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.store.logs import from_whole_line
+from jupyter_aicci.timeline.bundle import bundle
 
 if TYPE_CHECKING:
     from jupyter_aicci.client.calls import Calls
     from jupyter_aicci.timeline.lanes import View
 
-RUN_MIME = "application/vnd.aicci.run+json"
 LONG_POLL_S = 25.0
 FOLLOW_S = 0.1  # between two looks at a growing log
 CHUNK_BYTES = 262_144
@@ -139,12 +139,4 @@ class Run:
         from jupyter_aicci.timeline.summary import summary_text
 
         view = self.view()
-        bundle: dict[str, Any] = {
-            RUN_MIME: {"id": self.id, "summary": view.run, "version": 1},
-            "text/plain": summary_text(view),
-        }
-        if not view.live:
-            import base64
-
-            bundle["image/png"] = base64.b64encode(self.picture()).decode()
-        return bundle
+        return bundle(view.run, summary_text(view), None if view.live else self.picture())

@@ -7,7 +7,6 @@ Rule 2: bokeh and matplotlib are imported by the first drawing, in that thread.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -18,10 +17,8 @@ from tornado import web
 
 from jupyter_aicci.extension.handlers import REF, AicciHandler, run_path
 from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.timeline.bundle import bundle
 from jupyter_aicci.timeline.lanes import view_from_json
-
-MIME = "application/vnd.aicci.run+json"
-VERSION = 1
 
 
 def warm_up() -> None:
@@ -94,14 +91,8 @@ def bundle_json(data: dict[str, Any]) -> bytes:
     """Id and summary, picture and words of a view (section 9), as JSON."""
     from jupyter_aicci.timeline.summary import summary_text
 
-    run = data["run"]
-    return json.dumps(
-        {
-            MIME: {"id": run["id"], "summary": run, "version": VERSION},
-            "image/png": base64.b64encode(png(data)).decode(),
-            "text/plain": summary_text(view_from_json(data)),
-        }
-    ).encode()
+    words = summary_text(view_from_json(data))
+    return json.dumps(bundle(data["run"], words, png(data))).encode()
 
 
 ROUTES: list[tuple[str, type[AicciHandler]]] = [

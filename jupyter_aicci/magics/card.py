@@ -7,13 +7,10 @@ text.
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
-from jupyter_aicci.client.run import RUN_MIME
 from jupyter_aicci.render.runs import state_line
-
-VERSION = 1
+from jupyter_aicci.timeline.bundle import bundle
 
 
 class Card:
@@ -23,29 +20,19 @@ class Card:
         from IPython.core.display_functions import display
 
         self._state = _shown(summary)
-        self._handle = display(_bundle(summary, text), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._handle = display(bundle(summary, text), raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def refresh(self, summary: dict[str, Any]) -> None:
         """Show the run's state where it changed since the last time."""
         if _shown(summary) != self._state:
             self._state = _shown(summary)
-            self._handle.update(_bundle(summary, state_line(summary)), raw=True)
+            self._handle.update(bundle(summary, state_line(summary)), raw=True)
 
     def finish(self, summary: dict[str, Any], text: str, png: bytes | None) -> None:
         """Write the final summary, and the picture where one could be drawn."""
         self._state = _shown(summary)
-        self._handle.update(_bundle(summary, text, png), raw=True)
+        self._handle.update(bundle(summary, text, png), raw=True)
 
 
 def _shown(summary: dict[str, Any]) -> tuple[Any, ...]:
     return summary["state"], summary["attempt"], summary["reason"]
-
-
-def _bundle(summary: dict[str, Any], text: str, png: bytes | None = None) -> dict[str, Any]:
-    bundle: dict[str, Any] = {
-        "text/plain": text,
-        RUN_MIME: {"id": summary["id"], "summary": summary, "version": VERSION},
-    }
-    if png:
-        bundle["image/png"] = base64.b64encode(png).decode()
-    return bundle

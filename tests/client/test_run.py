@@ -9,10 +9,10 @@ import pytest
 from service_builders import Scripted, Served, submit, turn
 
 from jupyter_aicci.client import Client, Program, Run
-from jupyter_aicci.client.run import RUN_MIME
 from jupyter_aicci.model.errors import NotFoundError, UserError
 from jupyter_aicci.model.spec import RunSpec, parse_spec
 from jupyter_aicci.model.states import State
+from jupyter_aicci.timeline.bundle import RUN_MIME
 
 
 @pytest.fixture
