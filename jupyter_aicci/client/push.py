@@ -7,15 +7,13 @@ Rule: the ranks may start hours later and many times, so a value is what it was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.text import size
 
 MAX_BYTES = 2_000_000_000
-LOOKED_AT = 2000  # parts of a value that the search for the culprit looks at
-DEPTH = 6
 
 
 def pickled(values: Mapping[str, Any]) -> dict[str, bytes]:
@@ -47,41 +45,6 @@ def _dumps(value: Any) -> bytes:
 
 
 def _defect(name: str, value: Any, error: Exception) -> str:
-    path, part = _culprit(name, value)
-    return f"--push {name}: {path} is a {type(part).__name__}, which cannot be sent ({error})"
+    from jupyter_aicci.agent.values import describe_unpicklable  # only when something cannot be sent
 
-
-def _culprit(name: str, value: Any) -> tuple[str, Any]:
-    """The deepest part that cannot be pickled while its own parts can, and how it is reached."""
-    seen, looked = {id(value)}, 0
-    for _ in range(DEPTH):
-        for path, part in _parts(name, value):
-            looked += 1
-            if looked > LOOKED_AT:
-                return name, value
-            if id(part) not in seen and not _sendable(part):
-                seen.add(id(part))
-                name, value = path, part
-                break
-        else:
-            break
-    return name, value
-
-
-def _sendable(value: Any) -> bool:
-    try:
-        _dumps(value)
-    except Exception:
-        return False
-    return True
-
-
-def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        yield from ((f"{name}[{key!r}]", part) for key, part in value.items())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from ((f"{name}[{index}]", part) for index, part in enumerate(value))
-    elif callable(value) and getattr(value, "__closure__", None):
-        cells = zip(value.__code__.co_freevars, value.__closure__, strict=True)
-        yield from ((f"{name} → {free}", cell.cell_contents) for free, cell in cells)
-    yield from ((f"{name}.{attribute}", part) for attribute, part in getattr(value, "__dict__", {}).items())
+    return f"--push {describe_unpicklable(name, value) or f'{name}: {error}'}"
