@@ -260,11 +260,14 @@ def test_a_rank_that_waits_in_allreduce_leaves_when_it_is_stopped(tmp_path):
             print("waiting", flush=True)
             aicci.allreduce(1)
         else:
-            import time; time.sleep(1000)
+            import time
+            print("asleep", flush=True)
+            time.sleep(1000)
         """,
         ranks=2,
     ).start()
     gang.until_logged("waiting")
+    gang.until_logged("asleep", rank=1)
     for process in gang.processes:
         process.send_signal(signal.SIGTERM)
     assert gang.wait() == [143, 143]
