@@ -1,5 +1,6 @@
 """A training of 300 steps whose ranks are killed again and again has the loss curve of one that nobody disturbed, bit for bit.
 
+Often service, agent or keeper die with a rank.
 It saves after every step, its random generators among the state. Compared are all values that were ever logged for a step, redone
 ones included, and what came back by --pull.
 """
@@ -122,7 +123,7 @@ def curve(client: Client, run: Run) -> dict[int, set[str]]:
 
 
 def disturb(client: Client, run: Run) -> int:
-    """Kill a random rank again and again, each time after some new steps; how often."""
+    """Kill a random rank again and again, each time after some new steps, and often one of ours with it; how many ranks."""
     monkey, rng = Monkey(client.home, SEED), random.Random(SEED)
     marks = sorted(rng.sample(range(5, STEPS - 15), KILLS))
     for mark in marks:
@@ -131,6 +132,7 @@ def disturb(client: Client, run: Run) -> int:
                 return monkey.killed["rank"]
             time.sleep(0.005)
         monkey.strike("rank")
+        monkey.strike(rng.choice(("service", "agent", "keeper", "rank")))
     return monkey.killed["rank"]
 
 

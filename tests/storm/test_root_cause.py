@@ -23,7 +23,7 @@ from jupyter_aicci.client import Client, Program, Run
 from jupyter_aicci.model.spec import parse_spec
 from jupyter_aicci.model.states import TERMINAL
 
-PER_KIND = 40 if os.environ.get("AICCI_STORM") == "full" else 8
+PER_KIND = 40 if os.environ.get("AICCI_STORM") == "full" else 6
 SEED = int(os.environ.get("AICCI_STORM_SEED", "1"))
 AT_ONCE = 3
 RANKS = 4
