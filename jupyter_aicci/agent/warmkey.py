@@ -1,9 +1,9 @@
 """Which zygote a launch may be forked from: the key of an interpreter, its packages, and what libraries read at import.
 
-    key(plan) -> "torch-5f0c…"       the same text only while a fork and a cold start would have imported the same
+    key(python, framework, env, runtime_dir) -> "torch-5f0c…"    equal only while a fork and a cold start would import the same
 
-In: plan.json and the disk. It is computed at every launch (under 1 ms) and by the zygote before every fork, so that a package that
-was installed, removed or touched a moment ago is never missed.
+In: what the plan says and the disk. It is computed at every launch (under 1 ms) and by the zygote before every fork, so that a
+package that was installed, removed or touched a moment ago is never missed.
 Rule: a variable that a library reads while it is imported belongs to the key, and the zygote is started with it; who the rank is
 and how many threads it may use do not, they are set in the rank.
 """
@@ -37,14 +37,11 @@ PROBE_S = 30.0
 PROBE = "import json,sys;print(json.dumps({'version':sys.version,'prefix':sys.prefix,'path':sys.path[1:]}))"
 
 
-def key_of(plan: dict[str, Any]) -> str:
-    """The key of a launch. Raises `OSError` where the interpreter does not run."""
-    env = at_import(plan["ranks"][0]["env"])
-    return key(plan["python"], plan["framework"], env, plan["runtime_dir"])
-
-
 def key(python: str, framework: str, env: dict[str, str], runtime_dir: str) -> str:
-    """The key of an interpreter, a framework and the variables that count; the framework stands first, for people."""
+    """The key of an interpreter, a framework and the variables that count; the framework stands first, for people.
+
+    Raises `OSError` where the interpreter does not run.
+    """
     known = interpreter(python, env, runtime_dir)
     parts = [
         CODE,

@@ -14,7 +14,7 @@ import pytest
 from node_builders import Node, a_node
 
 from jupyter_aicci.agent.identity import Claim, alive, claim_from_json
-from jupyter_aicci.agent.warmkey import at_import, key_of
+from jupyter_aicci.agent.warmkey import at_import, key
 
 SHOWS = (
     "import os, sys\nprint('warm' if 'aicci_warm' in sys.modules else 'cold', flush=True)\n"
@@ -37,6 +37,12 @@ def another_run(node: Node, tmp_path: Path, text: str = SHOWS, **plan: Any) -> N
     fresh = a_node(tmp_path, text, warm=True, env=env, **{"runtime_dir": str(node.runtime), **plan})
     fresh.runtime, fresh.env = node.runtime, node.env
     return fresh
+
+
+def key_of(plan: dict[str, Any]) -> str:
+    """The key of a launch, as its agent computes it."""
+    env = at_import(plan["ranks"][0]["env"])
+    return key(plan["python"], plan["framework"], env, plan["runtime_dir"])
 
 
 def zygotes(node: Node) -> list[tuple[Path, Claim]]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .checkpoint import Checkpoint
-from .reduce import Ring
+from .reduce import Star
 from .session import Session, Stop
 
 __all__ = ["Stop", "allreduce", "checkpoint", "data", "init_jax", "local_rank", "log", "node_rank", "output", "rank", "restart",
@@ -39,7 +39,7 @@ checkpoint: Checkpoint
 
 _ATTRIBUTES: dict[str, Any] = {}  # the values of the names above, once there is a session
 _session: Session | None = None
-_ring: Ring | None = None
+_star: Star | None = None
 
 
 class UnknownDataError(LookupError):
@@ -70,8 +70,8 @@ class _Data(Mapping[str, Path]):
 
 def start(session: Session) -> None:
     """Make this module speak for `session`; called once in each rank's process."""
-    global _session, _ring
-    _session, _ring = session, Ring(session)
+    global _session, _star
+    _session, _star = session, Star(session)
     output = Path(session.run_dir, "out")
     output.mkdir(mode=0o700, parents=True, exist_ok=True)
     _ATTRIBUTES.update(
@@ -139,8 +139,8 @@ def allreduce(value: Any, op: str = "sum") -> Any:
     session = _current()
     session.works()
     session.stop_point()
-    assert _ring is not None
-    return _ring.allreduce(value, op)
+    assert _star is not None
+    return _star.allreduce(value, op)
 
 
 def init_jax() -> None:

@@ -29,7 +29,7 @@ LOOK_S = 0.2  # how often a wait looks whether the run is to end
 OPERATIONS = ("sum", "mean", "min", "max")
 
 
-class Ring:
+class Star:
     """The connections of one rank: to rank 0, or, on rank 0, to all others."""
 
     def __init__(self, session: Session) -> None:

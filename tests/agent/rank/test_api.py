@@ -20,7 +20,7 @@ def session(tmp_path, monkeypatch):
     made = Session(gang.plan, 0)
     monkeypatch.setattr(api, "_ATTRIBUTES", {})
     monkeypatch.setattr(api, "_session", None)
-    monkeypatch.setattr(api, "_ring", None)
+    monkeypatch.setattr(api, "_star", None)
     api.start(made)
     made.enter("starting")
     made.gang = gang
