@@ -47,4 +47,4 @@ def _dumps(value: Any) -> bytes:
 def _defect(name: str, value: Any, error: Exception) -> str:
     from jupyter_aicci.agent.values import describe_unpicklable  # only when something cannot be sent
 
-    return f"--push {describe_unpicklable(name, value) or f'{name}: {error}'}"
+    return f"--push {name}: {describe_unpicklable(name, value) or error}"

@@ -120,7 +120,7 @@ def test_an_unpicklable_push_names_the_variable_and_the_way_to_the_part(beside: 
     assert beside.notebook.run(setup).error == ""
     with beside.unharmed():
         text = beside.refused("%%aicci train --push cfg\nprint(cfg)\n")
-    assert "--push cfg: cfg['net'].lock is a lock, which cannot be sent" in text
+    assert "--push cfg: cfg['net'].lock: cannot pickle" in text
     assert "make it in the cell" in text
 
 
