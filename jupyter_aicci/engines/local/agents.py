@@ -55,7 +55,7 @@ class Agents:
     def reap(self) -> None:
         """Take note of children that have ended."""
         self._children = {node: pid for node, pid in self._children.items() if not _ended(pid)}
-        self._others = {pid for pid in self._others if not _ended(pid)}
+        self._others -= {pid for pid in tuple(self._others) if _ended(pid)}  # in place: `warm` adds from a thread
 
     def _spawn(self, words: list[str], log: Path) -> int:
         app = agent_zipapp(self._runtime)
