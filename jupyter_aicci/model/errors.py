@@ -15,7 +15,6 @@ class AicciError(Exception):
     """Base of everything we raise on purpose; `code` is stable, `field` names the option at fault."""
 
     status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = False
 
     def __init__(self, code: str, message: str, *, hint: str = "", field: str = "") -> None:
         super().__init__(message)
@@ -58,7 +57,6 @@ class EngineError(AicciError):
     """An engine failed to carry out a placed attempt; worth another try."""
 
     status = 502
-    retryable = True
 
 
 def error_from_json(body: dict[str, Any], status: int) -> AicciError:
