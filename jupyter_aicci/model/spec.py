@@ -18,6 +18,7 @@ Framework = Literal["torch", "jax", "plain"]
 LATER_SCHEMES = ("obs", "s3", "sfs", "nfs", "evs", "pvc", "hf")
 MODES = ("mount", "copy", "cached", "stream")
 MOST_GRACE_S = 86_400.0
+MOST_NODES = 65_536  # more than any one training job has had; each is a bar on the screen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +129,8 @@ def _program(data: dict[str, Any]) -> dict[str, Any]:
 
 def _defects(spec: RunSpec) -> list[str]:
     found = []
-    if spec.nodes < 1:
-        found.append(f"--nodes {spec.nodes}: expected 1 or more")
+    if not 1 <= spec.nodes <= MOST_NODES:
+        found.append(f"--nodes {spec.nodes}: expected 1 to {MOST_NODES}")
     if spec.min_nodes > spec.nodes:
         found.append(f"--min-nodes {spec.min_nodes} is more than --nodes {spec.nodes}")
     if spec.grace > MOST_GRACE_S:

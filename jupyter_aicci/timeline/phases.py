@@ -108,8 +108,9 @@ Tracks = Mapping[int, Mapping[int, Track]]  # of one node: attempt -> rank -> tr
 
 
 def node_count(run: Run) -> int:
-    """How many bars the run has; a run that was never placed has those it asked for."""
-    return max((len(attempt.placement.nodes) for attempt in run.attempts), default=run.spec.nodes)
+    """How many bars the run has; a run that was never placed has as many as it starts with at least."""
+    least = run.spec.min_nodes or run.spec.nodes
+    return max((len(attempt.placement.nodes) for attempt in run.attempts), default=least)
 
 
 def phase_lane(run: Run, node: int, tracks: Tracks, now_ns: int) -> PhaseLane:

@@ -158,6 +158,13 @@ def test_an_option_that_nothing_acts_on_yet_is_refused_by_name(given: dict[str, 
     assert spec_from_json(given).to_json() == RunSpec().to_json() | given
 
 
+def test_a_number_of_nodes_that_no_screen_holds_is_refused() -> None:
+    """An elastic gang may ask for more than there is, but not for so many that nobody could look at it."""
+    assert parse_spec({"nodes": 65_536, "min_nodes": 1}).nodes == 65_536
+    with pytest.raises(UserError, match="--nodes 1000000000: expected 1 to 65536"):
+        parse_spec({"nodes": "1000000000", "min_nodes": "1"})
+
+
 def test_a_grace_that_a_stop_could_not_repeat_is_refused() -> None:
     """`aicci stop` asks with the run's own grace, and the service takes at most a day."""
     assert parse_spec({"grace": "24h"}).grace == 86_400

@@ -7,9 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from timeline_builders import Frames, Journal, at
+from timeline_builders import RUN_ID, Frames, Journal, at
 
-from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.events import Submitted
+from jupyter_aicci.model.run import Run, fold
 from jupyter_aicci.model.states import Step
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.lanes import PhaseLane
@@ -187,3 +188,11 @@ def test_bounded_never_exceeds_its_limit_and_leaves_no_hole(lengths: list[int], 
     assert len(kept) <= limit
     assert (kept[0][0], kept[-1][1]) == (0, now)
     assert all(before[1] == after[0] for before, after in pairwise(kept))
+
+
+def test_an_elastic_run_that_waits_shows_the_nodes_that_it_starts_with_at_least() -> None:
+    """How many it will get is not known; once it is placed, it is those."""
+    spec = {"nodes": 4, "min_nodes": 2}
+    run = fold([Submitted(run_id=RUN_ID, time_ns=at(0), spec=spec, prices={})])
+    lanes = view(run, (), cost=(), now_ns=at(3)).lanes
+    assert [lane.id for lane in lanes if isinstance(lane, PhaseLane)] == ["node-0", "node-1"]
