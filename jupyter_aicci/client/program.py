@@ -75,7 +75,8 @@ def _within(source: str) -> Path:
 
 def _fill(home: Home, building: Path, program: Program, source: Path, values: Mapping[str, bytes]) -> tuple[str, ...]:
     src, push = building / "src", building / "push"
-    src.mkdir(parents=True, mode=0o700)
+    building.mkdir(mode=0o700)  # programs, values and output are their owner's, wherever AICCI_HOME lies
+    src.mkdir()
     push.mkdir()
     notes: tuple[str, ...] = ()
     if program.workdir is not None:
