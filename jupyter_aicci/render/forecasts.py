@@ -18,6 +18,7 @@ def dry_run_text(answer: dict[str, Any]) -> str:
     placed = [f"  node {node['index']}: {node['host']} ({node['address']})" for node in nodes]
     ranks = f"{answer['world_size']} rank" + ("s" if answer["world_size"] != 1 else "")
     environment = answer.get("environment") or {}
+    whose = "node 0's launcher" if answer["spec"].get("launcher") else "rank 0"
     return "\n".join(
         [
             f"{answer['shape']} × {answer['nodes']}, {ranks} · starts {answer['starts']}"
@@ -25,7 +26,7 @@ def dry_run_text(answer: dict[str, Any]) -> str:
             f"price: {answer['price_text']}",
             *(["placement", *placed] if placed else []),
             spec_lines(answer["spec"]),
-            *(["environment of rank 0", *(f"  {key}={value}" for key, value in sorted(environment.items()))]
+            *([f"environment of {whose}", *(f"  {key}={value}" for key, value in sorted(environment.items()))]
               if environment else []),
             "dry run: nothing was submitted.",
         ]

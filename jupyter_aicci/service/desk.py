@@ -23,7 +23,7 @@ from jupyter_aicci.model.spec import MOST_GRACE_S, RunSpec, parse_mount, parse_s
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import money
 from jupyter_aicci.pricing.book import PriceBook
-from jupyter_aicci.provision.environment import rank_environment
+from jupyter_aicci.provision import launcher_environment, rank_environment
 from jupyter_aicci.scheduler import Start, Wait, forecast, refusal, waiting_of, waiting_of_spec
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.limits import parse_deadline_ns
@@ -109,21 +109,20 @@ class Desk:
         }
 
     def _environment(self, spec: RunSpec, placement: Placement) -> dict[str, str]:
-        """What rank 0 is told beside the host's own environment; values of secrets are not shown."""
-        user = dict(item.split("=", 1) for item in spec.env) | dict.fromkeys(spec.secret, "(secret)")
-        return rank_environment(
-            {},
-            placement=placement,
-            port=self.engine.free_port(placement),
-            node=0,
-            local_rank=0,
-            run_id=FORECAST_ID,
-            attempt=1,
-            node_dir=str(self.home.node_dir(FORECAST_ID, 1, 0)),
-            python=spec.python,
-            user=user,
-            retries=spec.retries,
-        )
+        """What rank 0, or node 0's launcher, is told beside the host's environment; values of secrets are not shown."""
+        common: dict[str, Any] = {
+            "placement": placement,
+            "port": self.engine.free_port(placement),
+            "node": 0,
+            "run_id": FORECAST_ID,
+            "attempt": 1,
+            "node_dir": str(self.home.node_dir(FORECAST_ID, 1, 0)),
+            "python": spec.python,
+            "user": dict(item.split("=", 1) for item in spec.env) | dict.fromkeys(spec.secret, "(secret)"),
+        }
+        if spec.launcher:
+            return launcher_environment({}, **common)
+        return rank_environment({}, local_rank=0, retries=spec.retries, **common)
 
     def stop(self, run: Run, body: Mapping[str, Any]) -> Run:
         """Record the wish to stop, and act on it. Raises `ConflictError` for a run that has ended."""

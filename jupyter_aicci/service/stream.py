@@ -64,7 +64,7 @@ class StreamHandler(JsonHandler, WebSocketHandler):
 
     def _ranks(self) -> tuple[int, ...]:
         words = self.get_query_argument("ranks", "0").split(",")
-        if not all(word.isdigit() for word in words) or len(words) > MOST_RANKS:
+        if not all(word.isdecimal() and len(word) < 10 for word in words) or len(words) > MOST_RANKS:
             raise UserError(
                 "bad_ranks", f"?ranks={','.join(words)}: expected up to {MOST_RANKS} numbers.", field="ranks"
             )

@@ -262,6 +262,9 @@ def test_a_forecast_sends_nothing(served: Served, engine: Scripted) -> None:
     now = served.call("POST", "/v1/forecast", {"spec": {"shape": "cpux1", "nodes": 3}})
     assert (now["starts"], now["world_size"], now["price_text"]) == ("now", 3, "$10800.00/h")
     assert (now["environment"]["WORLD_SIZE"], now["environment"]["RANK"]) == ("3", "0")
+    launched = served.call("POST", "/v1/forecast", {"spec": {"shape": "cpux1", "launcher": "torchrun"}})["environment"]
+    assert launched["PET_NNODES"] == "1"
+    assert "RANK" not in launched, "a launcher gives its ranks their own"
     served.do(lambda desk: submit(desk, nodes=3))
     served.do(turn)
     later = served.call("POST", "/v1/forecast", {"spec": {"shape": "cpux2"}})

@@ -201,6 +201,7 @@ def test_other_ranks_are_named_in_the_query(served: Served, run: Run) -> None:
     assert watcher.message()["type"] == "view"
     watcher.close()
     assert watch(served, run, "&ranks=first").status == 400
+    assert watch(served, run, "&ranks=%C2%B2").status == 400, "a superscript two is a digit, and no number"
 
 
 def test_a_flood_is_cut_to_its_end(served: Served, run: Run) -> None:
