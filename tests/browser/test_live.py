@@ -109,6 +109,7 @@ def test_the_picture_is_saved_although_the_kernel_was_killed(
     assert kill_kernels(tmp_path) == 1
     finish.touch()
     notebook.wait_state("succeeded")
+    notebook.page.locator(".jp-Dialog").wait_for()  # Jupyter finds a dead kernel after seconds, and asks
     notebook.close_dialogs()
     notebook.until(lambda: "image/png" in notebook.bundle(), "the final picture is in the saved notebook", 20)
 
