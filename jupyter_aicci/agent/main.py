@@ -33,6 +33,7 @@ QUICK_MS = 2  # while something is known to be about to happen: a claim, an exit
 QUICK_FOR_NS = NS
 SLOW_MS = 50
 KEEPER_AGAIN_S = (0.0, 0.1, 0.5, 2.0, 5.0)  # pauses before a keeper that keeps dying is started again
+TELL_AT_START = 4  # a keeper that keeps dying is a fault of ours or of the host: told once
 FULL_RATIO = 0.95  # of the node's memory: a rank that was killed then died of it
 
 
@@ -178,6 +179,11 @@ class Agent:
                 self.note("keeper", f"no keeper can be started: {error}; it is tried again")
         pause_s = KEEPER_AGAIN_S[min(self.keeper_starts, len(KEEPER_AGAIN_S) - 1)]
         self.keeper_starts += 1
+        if self.keeper_starts == TELL_AT_START:
+            log = self.path("keeper.log")
+            self.note(
+                "keeper", f"the keeper has ended {TELL_AT_START - 1} times; {log} may say why; it is started again"
+            )
         self.keeper_due_ns = boot_ns() + int(pause_s * NS)
         self.quick_until_ns = boot_ns() + QUICK_FOR_NS
 

@@ -101,6 +101,23 @@ def test_a_dead_keeper_is_replaced_while_its_ranks_go_on(tmp_path: Path) -> None
     assert {frame["code"] for frame in node.frames("exit")} == {5}
 
 
+def test_a_keeper_that_keeps_dying_is_told_once(tmp_path: Path) -> None:
+    """It is a fault of ours or of the host, so the person hears of it and where to look; the ranks go on."""
+    node = a_node(tmp_path, WAITS)
+    agent = node.agent()
+    node.until(lambda: node.frames("started"))
+    for _ in range(5):
+        last = node.claim("keeper")
+        node.kill("keeper")
+        node.until(lambda last=last: node.claim("keeper") != last and alive(node.claim("keeper")))
+    go(node)
+    assert agent.wait(30) == 0
+    told = [frame["text"] for frame in node.frames("note") if frame["topic"] == "keeper"]
+    assert len(told) == 1
+    assert "keeper.log" in told[0]
+    assert said(node) == everything_once(1)
+
+
 def test_a_rank_that_dies_together_with_its_keeper_keeps_its_signal(tmp_path: Path) -> None:
     """The agent's pidfd knows how a rank ended that nobody was parent of any more."""
     node = a_node(tmp_path, WAITS)
