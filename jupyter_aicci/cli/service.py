@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from jupyter_aicci.cli import DONE, UNREACHABLE
 from jupyter_aicci.cli.output import answer
 from jupyter_aicci.client import Client, ensure_service
-from jupyter_aicci.client.transport import answers
 from jupyter_aicci.model.text import duration
+from jupyter_aicci.store.sockets import answers
 
 
 def service(given: argparse.Namespace) -> int:

@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jupyter_aicci.client.starting import ensure_service
-from jupyter_aicci.client.transport import Unreachable, answers, call
+from jupyter_aicci.client.transport import Unreachable, call
 from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.store.paths import Home, check_socket_dir
+from jupyter_aicci.store.sockets import answers
 
 LONG_POLL_S = 25.0
 AGAIN_S = (0.0, 0.05, 0.2)

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from jupyter_aicci import __version__
 from jupyter_aicci.agent.files import read_json
 from jupyter_aicci.agent.identity import alive, claim_from_json
-from jupyter_aicci.client.transport import answers, call
+from jupyter_aicci.client.transport import call
 from jupyter_aicci.model.errors import AicciError, HostError
 from jupyter_aicci.store.paths import check_socket_dir
+from jupyter_aicci.store.sockets import answers
 
 if TYPE_CHECKING:
     from jupyter_aicci.agent.identity import Claim

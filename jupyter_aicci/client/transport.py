@@ -8,7 +8,6 @@ Rule 2: `Unreachable` says whether the request may have arrived; who calls decid
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +43,6 @@ def call(path: Path, verb: str, target: str, body: dict[str, Any] | None = None,
     if status >= 400:
         raise error_from_json(answer if isinstance(answer, dict) else {}, status)
     return answer
-
-
-def answers(path: Path) -> bool:
-    """Whether somebody listens on the socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(1.0)
-        try:
-            sock.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 def _decode(raw: bytes) -> Any:

@@ -18,6 +18,7 @@ from pathlib import Path
 from jupyter_aicci.model.errors import AicciError, HostError
 from jupyter_aicci.service.log import redirect
 from jupyter_aicci.store.paths import Home, prepare
+from jupyter_aicci.store.sockets import answers
 
 READY_S = 15.0
 LOOK_S = 0.01
@@ -97,7 +98,7 @@ def win(home: Home) -> int:
             return lock_fd
         except BlockingIOError:
             pass
-        if _answers(home.service_socket):
+        if answers(home.service_socket):
             os.close(lock_fd)
             return -1
         if time.monotonic() > deadline_s:
@@ -116,18 +117,6 @@ def _open_lock(path: Path) -> int:
         from jupyter_aicci.store.disk import from_os_error
 
         raise from_os_error(error, path, "opening") from None
-
-
-def _answers(path: Path) -> bool:
-    import socket
-
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(1.0)
-        try:
-            sock.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 def _tell(ready_fd: int, word: str) -> None:
