@@ -25,7 +25,7 @@ def dry_run_text(answer: dict[str, Any]) -> str:
             + (f": {answer['reason']}" if answer["reason"] else ""),
             f"price: {answer['price_text']}",
             *(["placement", *placed] if placed else []),
-            spec_lines(answer["spec"]),
+            spec_lines(answer["spec"], answer["price"]["currency"]),
             *([f"environment of {whose}", *(f"  {key}={value}" for key, value in sorted(environment.items()))]
               if environment else []),
             "dry run: nothing was submitted.",

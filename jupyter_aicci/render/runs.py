@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from jupyter_aicci.model.text import money
+from jupyter_aicci.model.text import duration, money
 from jupyter_aicci.render.lists import rate_text, shape_text
 from jupyter_aicci.store.logs import display_lines
 
@@ -67,18 +67,26 @@ def meaning_of_exit(code: int, killed_by: int) -> str:
 
 def describe_text(run: dict[str, Any], summary: str) -> str:
     """`aicci describe`: summary, spec without its defaults, attempts with their nodes, the journal's rows."""
-    parts = [summary, spec_lines(run["spec"]), *(_attempt_lines(attempt) for attempt in run["attempts"])]
+    parts = [
+        summary,
+        spec_lines(run["spec"], run["currency"]),
+        *(_attempt_lines(attempt) for attempt in run["attempts"]),
+    ]
     return "\n\n".join(part for part in [*parts, _journal_lines(run)] if part)
 
 
-def spec_lines(spec: dict[str, Any]) -> str:
-    """The options and program fields that are set, one a line."""
+def spec_lines(spec: dict[str, Any], currency: str) -> str:
+    """The options and program fields that are set, one a line; a budget in money, times as durations."""
     shown = {key: value for key, value in spec.items() if value not in ("", [], 0, 0.0, None)}
     width = max((len(key) for key in shown), default=0)
-    return "spec\n" + "\n".join(f"  {key:<{width}}  {_value(value)}" for key, value in shown.items())
+    return "spec\n" + "\n".join(f"  {key:<{width}}  {_value(key, value, currency)}" for key, value in shown.items())
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any, currency: str) -> str:
+    if key == "budget":
+        return money(value, currency)
+    if key in ("grace", "time_limit"):
+        return duration(value)
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from jupyter_aicci.render.failures import headline, report, root_rank
 from jupyter_aicci.render.forecasts import forecasts_table
 from jupyter_aicci.render.lists import costs_table, ledger_table, runs_table, shapes_table, totals
-from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, state_line, stop_line
+from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, spec_lines, state_line, stop_line
 
 NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
 
@@ -129,3 +129,15 @@ def test_failure_report_names_the_first_rank_and_its_last_lines() -> None:
     assert "other" not in text
     assert text.count("line\n") <= 31
     assert "last lines of rank 1" in text
+
+
+def test_a_spec_is_told_in_the_units_of_people() -> None:
+    """What is stored in micro-units and seconds is not shown in them; what is not set is not shown."""
+    text = spec_lines({"nodes": 2, "budget": 5_000_000, "grace": 30.0, "time_limit": 7200.0, "name": ""}, "EUR")
+    assert text.splitlines() == [
+        "spec",
+        "  nodes       2",
+        "  budget      €5.00",
+        "  grace       30 s",
+        "  time_limit  2 h 0 min",
+    ]
