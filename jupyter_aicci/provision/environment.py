@@ -1,7 +1,8 @@
 """The environment of a rank: what torchrun, JAX, TensorFlow, Ascend and we ourselves tell a process about its gang.
 
 In: the host's environment, the placement, one leased range of ports. Out: the whole environment of one rank.
-Order: the host's, our defaults where it is silent, `--env` and `--secret`, then who the rank is, which nobody overrides.
+Order: the host's, our defaults where it is silent, `--env`, then who the rank is, which `--env` does not override. The values of
+`--secret` are in no plan: the keeper adds them last (agent/birth.py).
 Rule: strings only; no I/O. TORCHELASTIC_USE_AGENT_STORE is never set: with it rank 0 would connect to MASTER_PORT, not listen.
 Sources: torch/distributed/elastic/agent/server/local_elastic_agent.py; jax/_src/distributed.py; TF_CONFIG of tf.distribute;
 RANK_TABLE_FILE version 1.0 of CANN. Ports: MASTER_PORT is the first, JAX's coordinator has the second, TensorFlow the rest.
@@ -47,7 +48,7 @@ def rank_environment(
     interface: str = "",
     rank_table_file: str = "",
 ) -> dict[str, str]:
-    """The whole environment of one rank. `base` is the host's, `user` what `--env` and `--secret` say.
+    """The whole environment of one rank. `base` is the host's, `user` what `--env` says.
 
     `interface` is the network interface that the nodes reach each other by, "" where it is not known;
     `rank_table_file` is where `rank_table` was written, "" without NPUs.
