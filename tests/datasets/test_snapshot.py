@@ -107,7 +107,7 @@ def test_program_that_writes_through_its_link_spoils_no_other_run(case: Case) ->
 def test_gitignore_and_aicciignore_are_honoured(case: Case) -> None:
     """Nested files, negation, directories; .aicciignore has the last word; .git and caches never go in."""
     a_tree(case.work, _dot_gitignore="*.log\nout/\n", a="", b_log="", out__big="", sub__keep="", sub__x="",
-           _dot_git__HEAD="", __pycache__="", env__bin="", env__pyvenv="")  # fmt: skip
+           _dot_git__HEAD="", env__bin="", env__pyvenv="")  # fmt: skip
     (case.work / "b.log").write_text("x")
     (case.work / "sub/.gitignore").write_text("!c.log\nx\n")
     (case.work / "sub/.aicciignore").write_text("!x\nkeep\n")
