@@ -81,6 +81,11 @@ class Node:
         assert found is not None
         return found
 
+    def kept(self) -> bool:
+        """Whether a keeper lives that has claimed the node; between two of them there is no claim."""
+        found = read_claim(self.path / "keeper.claim")
+        return found is not None and alive(found)
+
     # what happens
 
     def until(self, what: Callable[[], Any], limit_s: float = WAIT_S) -> Any:

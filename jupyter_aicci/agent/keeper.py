@@ -96,6 +96,7 @@ class Keeper:
 
     def claim(self) -> bool:
         """Whether this process is the node's keeper now; False if another one lives or the work is done."""
+        self.wake = _wake_on_signals()  # before the claim, by which a stop finds this process: its signal would end it
         return not os.path.exists(self.path("done.json")) and take_claim(self.path("keeper.claim"), replace_dead=True)
 
     def keep(self) -> None:
@@ -103,7 +104,6 @@ class Keeper:
         plan = self.plan
         set_title(f"aicci keeper {plan['run_id']} attempt {plan['attempt']} node {plan['node']}")
         become_subreaper()
-        self.wake = _wake_on_signals()
         self._reserve()
         self.group = open_group(self.node_dir, int(plan["memory_limit_bytes"]))
         self.oom_files = self.group.oom_counters()

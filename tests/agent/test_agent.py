@@ -93,7 +93,7 @@ def test_a_dead_keeper_is_replaced_while_its_ranks_go_on(tmp_path: Path) -> None
     node.until_printed("up", 1)
     first = node.claim("keeper")
     node.kill("keeper")
-    node.until(lambda: node.claim("keeper") != first and alive(node.claim("keeper")))
+    node.until(lambda: node.kept() and node.claim("keeper") != first)
     assert all(alive(node.claim(f"rank-{rank}")) for rank in (0, 1))
     go(node)
     assert agent.wait(30) == 0
@@ -109,7 +109,7 @@ def test_a_keeper_that_keeps_dying_is_told_once(tmp_path: Path) -> None:
     for _ in range(5):
         last = node.claim("keeper")
         node.kill("keeper")
-        node.until(lambda last=last: node.claim("keeper") != last and alive(node.claim("keeper")))
+        node.until(lambda last=last: node.kept() and node.claim("keeper") != last)
     go(node)
     assert agent.wait(30) == 0
     told = [frame["text"] for frame in node.frames("note") if frame["topic"] == "keeper"]
@@ -143,7 +143,7 @@ def test_agent_and_keeper_killed_together_lose_nothing_of_living_ranks(tmp_path:
     agent.wait()
     node.kill("keeper")
     node.agent()
-    node.until(lambda: alive(node.claim("keeper")))
+    node.until(node.kept)
     go(node)
     node.until_said_done()
     assert said(node) == everything_once(2)

@@ -153,7 +153,7 @@ def test_ranks_outlive_their_keeper_and_their_codes_are_known(
     node.kill("keeper")
     assert all(alive(node.claim(f"rank-{rank}")) for rank in (0, 1))
     node.keeper()
-    node.until(lambda: alive(node.claim("keeper")))
+    node.until(node.kept)
     (Path(node.plan["run_dir"]) / "src" / "go").touch()
     node.until_done()
     for rank in (0, 1):
@@ -169,7 +169,7 @@ def test_an_adopted_node_leaves_nothing_behind_either(tmp_path: Path, cgroup: st
     daemon = int(node.log().split()[1])
     node.kill("keeper")
     node.keeper()
-    node.until(lambda: alive(node.claim("keeper")))
+    node.until(node.kept)
     node.stop(0.2)
     node.until_done()
     assert gone(daemon)
