@@ -17,7 +17,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
 from jupyter_aicci.extension.upstream import ANSWER_LIMIT_S, Upstream
-from jupyter_aicci.model.errors import AicciError
+from jupyter_aicci.model.errors import AicciError, error_from_json
 
 RESOURCE = "aicci"
 LONGEST_WAIT_S = 300.0  # of the service's long poll
@@ -58,9 +58,10 @@ class AicciHandler(AicciBase, APIHandler):
     async def ask(self, target: str) -> Any:
         """The service's JSON answer to a GET; an error of the service becomes this request's error."""
         answer = await self.upstream.call("GET", target)
+        body = json.loads(answer.body)
         if answer.code >= 400:
-            raise web.HTTPError(answer.code, reason=None, log_message=answer.body.decode(errors="replace"))
-        return json.loads(answer.body)
+            raise error_from_json(body, answer.code)
+        return body
 
 
 class Read(AicciHandler):
@@ -109,18 +110,10 @@ def error_body(error: BaseException | None, status: int) -> dict[str, Any]:
     if isinstance(error, AicciError):
         return {"status": error.status, **error.to_json()}
     if isinstance(error, web.HTTPError):
-        return {"status": status, **_of_http(error, status)}
+        message = error.log_message or error.reason or f"status {status}"
+        return {"status": status, "message": message, "code": f"http_{status}", "hint": ""}
     message = "the Jupyter server made a mistake; its log has the details." if error else f"status {status}"
     return {"status": status, "message": message, "code": "internal", "hint": ""}
-
-
-def _of_http(error: web.HTTPError, status: int) -> dict[str, str]:
-    try:  # what the service said, passed through `ask`
-        body = json.loads(error.log_message or "")
-        return {key: str(body[key]) for key in ("message", "code", "hint")}
-    except (ValueError, KeyError, TypeError):
-        message = error.log_message or error.reason or f"status {status}"
-        return {"message": str(message), "code": f"http_{status}", "hint": ""}
 
 
 def run_path(ref: str, what: str) -> str:

@@ -21,7 +21,7 @@ import { MIME_TYPE, type IRuns } from './tokens';
 
 /** Before text/html (50) and image/png (90): the live run wins over its picture. */
 const RANK = 10;
-const RUN_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const RUN_ID = /^r[0-9a-z]{7}$/; // model/ids.py
 
 export interface IRendererOptions {
   readonly runs: IRuns;
