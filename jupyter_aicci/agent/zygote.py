@@ -73,6 +73,7 @@ class Zygote:
     def load(self) -> str:
         """Import what the framework needs; the reason in words where it cannot be forked from, else ""."""
         set_title(f"aicci zygote {self.name} loading")
+        gc.disable()  # importing makes a million objects and hardly a cycle: a fifth of torch's import was collecting
         for module in PRELOAD[self.order["framework"]]:
             try:
                 __import__(module)
@@ -86,6 +87,7 @@ class Zygote:
 
         gc.collect()
         gc.freeze()
+        gc.enable()
         claim = claim_of(os.getpid())
         write_json(self.order["json"], {**self.order, "claim": claim.to_json() if claim else None})
         set_title(f"aicci zygote {self.name}")
