@@ -182,13 +182,13 @@ def test_a_keeper_killed_at_any_fsync_or_rename_is_followed_by_one_that_ends_the
     """n = 1, 2, 3 …: killed at the n-th, the next keeper goes on; every rank runs once and every code is known."""
     text = "import os, sys\nopen('ran-' + os.environ['RANK'], 'a').write('x')\nsys.exit(int(os.environ['RANK']))\n"
     for n in range(1, 80):
-        node = a_node(tmp_path / str(n), text, ranks=2, settle_s=0.05, env={"AICCI_CGROUP": cgroup} if cgroup else {})
+        node = a_node(tmp_path / str(n), text, ranks=2, settle_s=5.0, env={"AICCI_CGROUP": cgroup} if cgroup else {})
         node.env["AICCI_FAIL_AT"] = f"keeper/any:{n}"
         killed = node.keeper().wait(30) == -signal.SIGKILL
         del node.env["AICCI_FAIL_AT"]
         node.keeper().wait(30)
         assert (node.path / "done.json").exists(), node.story()
-        assert [node.exit(rank)["code"] for rank in (0, 1)] in ([0, 1], [-15, 1], [143, 1]), f"n = {n}: {node.story()}"
+        assert [node.exit(rank)["code"] for rank in (0, 1)] == [0, 1], f"n = {n}: {node.story()}"
         ran = [(Path(node.plan["run_dir"]) / "src" / f"ran-{rank}").read_text() for rank in (0, 1)]
         assert ran == ["x", "x"]
         if not killed:

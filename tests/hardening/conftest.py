@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,13 +53,21 @@ def _run_in_a_namespace(item: pytest.Item) -> None:
         prefix="aicci-"
     ) as folder:  # pytest's own would not be this user's in a user namespace
         command = [*way, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--basetemp", f"{folder}/t"]
-        child = subprocess.run(
-            [*command, item.nodeid], cwd=item.config.rootpath, env={**os.environ, INSIDE: "1"}, text=True,
-            timeout=LIMIT_S, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-    assert child.returncode == 0, child.stdout
-    if "1 passed" not in child.stdout:
-        pytest.skip(child.stdout.strip().splitlines()[-1])
+        with open(f"{folder}/said", "w+", encoding="utf-8") as said:  # a file: what a daemon holds open does not end
+            child = subprocess.Popen(
+                [*command, item.nodeid], cwd=item.config.rootpath, env={**os.environ, INSIDE: "1"},
+                stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            try:
+                code = child.wait(LIMIT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                code = child.wait()
+            said.seek(0)
+            told = said.read()
+    assert code == 0, told
+    if "1 passed" not in told:
+        pytest.skip(told.strip().splitlines()[-1])
 
 
 def _way_to_mount() -> list[str]:
