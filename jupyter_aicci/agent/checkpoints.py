@@ -16,7 +16,7 @@ import pickle
 import shutil
 from typing import Any
 
-from .files import fail_point, sync_directory
+from .files import replacing, sync_directory
 
 KEPT = 2
 NONE = -1  # the step of no checkpoint
@@ -69,21 +69,9 @@ def write_state(ckpt_dir: StrPath, step: int, rank: int | None, head: dict[str, 
     folder = step_dir(ckpt_dir, step)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     target = os.path.join(folder, file_name(rank))
-    temporary = f"{target}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            pickle.dump(head, file, protocol=5)
-            pickle.dump(state, file, protocol=5)
-            file.flush()
-            fail_point("fsync")
-            os.fsync(file.fileno())
-        fail_point("rename")
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    sync_directory(folder)
+    with replacing(target) as file:
+        pickle.dump(head, file, protocol=5)
+        pickle.dump(state, file, protocol=5)
     sync_directory(ckpt_dir)
     return target
 

@@ -16,8 +16,8 @@ import signal
 
 TYPE_CHECKING = False  # see frames.py
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Iterator, Mapping
+    from typing import Any, BinaryIO
 
 _COUNTS: dict[str, int] = {}
 _ROLE = ["service"]
@@ -44,27 +44,29 @@ def fail_point(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def write_atomic(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o600) -> None:
-    """Replace `path` by `data`, durably; raises OSError and leaves the old file if that fails."""
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file to write; it takes the place of `path`, durably, when the block ends, and is gone when anything is raised in it."""
     target = os.fspath(path)
     temporary = f"{target}.{os.getpid()}.tmp"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "wb") as file:
+            yield file
+            file.flush()
             fail_point("fsync")
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            os.fsync(file.fileno())
         fail_point("rename")
         os.replace(temporary, target)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+    except BaseException:
+        remove(temporary)
         raise
     sync_directory(os.path.dirname(target) or ".")
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o600) -> None:
+    """Replace `path` by `data`, durably; raises OSError and leaves the old file if that fails."""
+    with replacing(path, mode=mode) as file:
+        file.write(data)
 
 
 def sync_directory(path: str | os.PathLike[str]) -> None:

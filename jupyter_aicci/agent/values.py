@@ -25,7 +25,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .files import fail_point, read_json, sync_directory, write_atomic
+from .files import read_json, replacing, write_atomic
 
 ALIGN_BYTES = 64
 LOOKED_AT = 2000  # parts of a value that the search for the unpicklable one looks at
@@ -237,25 +237,13 @@ def _reduce_tensor(torch: Any, tensor: Any) -> Any:
 def _write_buffers(path: str, buffers: list[memoryview]) -> list[list[int]]:
     """One file of all buffers, each aligned; [[offset, length]]."""
     places, at = list[list[int]](), 0
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            for buffer in buffers:
-                file.write(b"\0" * (-at % ALIGN_BYTES))
-                at += -at % ALIGN_BYTES
-                places.append([at, buffer.nbytes])
-                file.write(buffer)
-                at += buffer.nbytes
-            file.flush()
-            fail_point("fsync")
-            os.fsync(file.fileno())
-        fail_point("rename")
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    sync_directory(os.path.dirname(path))
+    with replacing(path) as file:
+        for buffer in buffers:
+            file.write(b"\0" * (-at % ALIGN_BYTES))
+            at += -at % ALIGN_BYTES
+            places.append([at, buffer.nbytes])
+            file.write(buffer)
+            at += buffer.nbytes
     return places
 
 
