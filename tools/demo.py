@@ -48,6 +48,7 @@ def main() -> int:
     (DEMO / "home").mkdir(parents=True, exist_ok=True)
     (DEMO / "home" / "config.toml").write_text(PRICES, "utf-8")
     try:
+        print("\nThe price is an example, $0.36 per node and hour; a machine's own shapes are free until you set one.")
         status = aicci("run", "--nodes", "2", "--name", "digits", PROGRAM)
         if status == 0:
             draw()
