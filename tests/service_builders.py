@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from jupyter_aicci.agent.frames import boot_ns
 from jupyter_aicci.client.transport import call
@@ -160,3 +162,16 @@ class Served:
 
     def call(self, verb: str, target: str, body: dict[str, Any] | None = None) -> Any:
         return call(self.home.service_socket, verb, target, body)
+
+
+@pytest.fixture
+def engine() -> Scripted:
+    """An engine that does what the test says."""
+    return Scripted()
+
+
+@pytest.fixture
+def served(engine: Scripted) -> Iterator[Served]:
+    """A service with that engine, on its socket; it ends with the test."""
+    with Served(engine) as served:
+        yield served

@@ -135,7 +135,6 @@ def test_pure_floors_call_nothing_that_reads_the_world(room: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.skipif("agent" not in ROOMS, reason="the agent is not in this tree")
 def test_the_agent_imports_the_standard_library_and_itself() -> None:
     """It runs in images that have a Python and nothing else; ranks import their own frameworks, if they have them."""
     wrong = []
@@ -148,7 +147,6 @@ def test_the_agent_imports_the_standard_library_and_itself() -> None:
     assert wrong == []
 
 
-@pytest.mark.skipif("agent" not in ROOMS, reason="the agent is not in this tree")
 def test_the_agent_names_itself_by_relative_imports_only() -> None:
     """Inside its zipapp it is called aicci_agent, so a name of its own would not be found there."""
     wrong = []

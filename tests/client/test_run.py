@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from service_builders import Scripted, Served, submit, turn
@@ -13,17 +12,6 @@ from jupyter_aicci.model.errors import NotFoundError, UserError
 from jupyter_aicci.model.spec import RunSpec, parse_spec
 from jupyter_aicci.model.states import State
 from jupyter_aicci.timeline.bundle import RUN_MIME
-
-
-@pytest.fixture
-def engine() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def served(engine: Scripted) -> Iterator[Served]:
-    with Served(engine) as served:
-        yield served
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from service_builders import Scripted, Served, submit, turn
@@ -18,17 +17,6 @@ SUMMARY_KEYS = {
     "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class", "cost_micro",
     "currency", "per_h_micro", "reason", "icon", "world_size", "attempt", "budget_micro", "seq",
 }  # fmt: skip
-
-
-@pytest.fixture
-def engine() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def served(engine: Scripted) -> Iterator[Served]:
-    with Served(engine) as served:
-        yield served
 
 
 def refused(served: Served, verb: str, target: str, body: dict[str, object] | None = None) -> AicciError:

@@ -15,11 +15,6 @@ from jupyter_aicci.service.desk import Desk
 
 
 @pytest.fixture
-def engine() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
 def desk(engine: Scripted) -> Iterator[Desk]:
     desk = a_desk(engine)
     yield desk

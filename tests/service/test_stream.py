@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +71,6 @@ class Socket:
         if not data:
             raise EOFError("the service closed the connection")
         self._pending += data
-
-
-@pytest.fixture
-def engine() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def served(engine: Scripted) -> Iterator[Served]:
-    with Served(engine) as served:
-        yield served
 
 
 @pytest.fixture
