@@ -49,34 +49,40 @@ def greedy(ranked: list[int], gain: list[int], waste: list[float], need: int) ->
 
 
 class Yard:
-    """The hosts of one domain on which gangs could go."""
+    """Hosts on which gangs could go, in one domain or in several, any one of which may hold the nodes."""
 
     def __init__(
-        self, *, free: Ints, demand: Ints, victim: Ints, host: Ints, freed: Ints, waste: Floats, nodes: int
+        self,
+        *,
+        free: Ints,  # [R, K] of the hosts that rows are on
+        domain: Ints,  # [K] index into `room`
+        room: Ints,  # [D] nodes that the domain's other hosts hold
+        victim: Ints,  # [M]
+        host: Ints,  # [M] 0..K-1
+        freed: Ints,  # [R, M]
+        waste: Floats,  # of every gang, by its index
+        demand: Ints,  # [R] of one node
+        nodes: int,
     ) -> None:
-        """`free` [R, K] of hosts with rows, `host` [M] index into them, `nodes` what they must hold together."""
-        self.free, self.demand, self.nodes = free, demand, nodes
-        self.victim, self.host, self.freed = victim, host, freed
-        self.waste = waste  # of every gang, by its index
+        self.free, self.domain, self.room, self.demand, self.nodes = free, domain, room, demand, nodes
+        self.victim, self.host, self.freed, self.waste = victim, host, freed, waste
 
     def enough(self, gangs: Collection[int]) -> bool:
         """Whether the nodes fit once these gangs have gone."""
-        rows = self._rows(gangs)
-        return int(self._rooms(rows).sum()) >= self.nodes
+        return bool(self._held(whole_nodes(self._after(self._rows(gangs)), self.demand)).max() >= self.nodes)
 
     def needed(self, gangs: Collection[int]) -> set[int]:
         """Those that must go: without any one of them the nodes would not fit. The most wasteful stays first."""
-        kept = set(gangs)
+        kept = sorted(gangs)
         while kept:
-            loss, spare = self._losses(kept)
-            free = [index for index, nodes in loss.items() if nodes <= spare]
+            free = [index for index, held in zip(kept, self._without(kept), strict=True) if held >= self.nodes]
             if not free:
                 break
             kept.remove(max(free, key=lambda index: (self.waste[index], index)))
-        return kept
+        return set(kept)
 
     def least(self, gangs: list[int], known: set[int]) -> set[int]:
-        """The set of least waste among all subsets of a few gangs, `known` if none is better or they are too many.
+        """The set of least waste among all subsets of a few gangs of one domain, else `known`, which is enough.
 
         Equal wastes: fewer gangs, then the ones that stand first.
         """
@@ -97,7 +103,7 @@ class Yard:
         # Products of floats are fast and exact here: whole numbers below 2^53.
         after = (subsets[order].astype(np.float64) @ freed.reshape(len(gangs), -1)).reshape(-1, *self.free.shape)
         rooms = whole_nodes(np.moveaxis(after + self.free, 1, 0), self.demand)
-        fitting = np.flatnonzero(rooms.sum(axis=1) >= self.nodes)
+        fitting = np.flatnonzero(rooms.sum(axis=1) + self.room[0] >= self.nodes)
         return {index for index, taken in zip(gangs, subsets[order[fitting[0]]], strict=True) if taken}
 
     def _rows(self, gangs: Collection[int]) -> Ints:
@@ -109,15 +115,17 @@ class Yard:
         freed = [np.bincount(self.host[rows], part[rows], self.free.shape[1]) for part in self.freed]
         return self.free + np.array(freed).astype(np.int64)
 
-    def _rooms(self, rows: Ints) -> Ints:
-        return whole_nodes(self._after(rows), self.demand)
+    def _held(self, rooms: Ints) -> Ints:
+        """The nodes that each domain holds, from its hosts' rooms."""
+        return self.room + np.bincount(self.domain, rooms, len(self.room)).astype(np.int64)
 
-    def _losses(self, gangs: Collection[int]) -> tuple[dict[int, int], int]:
-        """(nodes that are lost if this one gang of them stays, for each; nodes more than are wanted)"""
+    def _without(self, gangs: list[int]) -> list[int]:
+        """For each gang the most nodes that a domain holds once all of the others, but not this one, have gone."""
         rows = self._rows(gangs)
-        after = self._after(rows)
+        after, host = self._after(rows), self.host[rows]
         rooms = whole_nodes(after, self.demand)
-        host = self.host[rows]
         lost = rooms[host] - whole_nodes(after[:, host] - self.freed[:, rows], self.demand)
-        by_gang = np.bincount(self.victim[rows], lost, len(self.waste)).astype(np.int64)
-        return {index: int(by_gang[index]) for index in gangs}, int(rooms.sum()) - self.nodes
+        cell = np.searchsorted(gangs, self.victim[rows]) * len(self.room) + self.domain[host]
+        losses = np.bincount(cell, lost, len(gangs) * len(self.room)).astype(np.int64)
+        most: list[int] = (self._held(rooms) - losses.reshape(len(gangs), -1)).max(axis=1).tolist()
+        return most

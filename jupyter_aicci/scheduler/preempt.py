@@ -10,7 +10,7 @@ No clock, no run, no policy: who may take from whom is `claims`. Imports numpy, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum
 from operator import lt
@@ -96,24 +96,27 @@ def victims(tree: Tree, free: Ints, want: Want, candidates: Candidates, simulate
     anything is answered, `TRIES` times at most, so `free` and `freed` may be optimistic.
     """
     search = Search(tree, free, want, candidates)
-    found: list[Victims] = []
-    for answer in search.answers():
-        if simulate(answer.ids):
+    refused: list[Cover] = []
+    asked = set[tuple[str, ...]]()
+    for cover in search.covers():
+        answer = search.answer(cover.gangs)
+        if answer.ids not in asked and simulate(answer.ids):
             return answer
-        found.append(answer)
-    tries = iter(range(TRIES - len(found)))
-    for answer in found:
-        widened = _widened(search, answer, simulate, tries)
-        if widened is not None:
-            return widened
+        asked.add(answer.ids)
+        refused.append(cover)
+    tries = iter(range(TRIES - len(asked)))
+    for cover in refused:
+        gangs = _widened(search, cover, simulate, tries)
+        if gangs:
+            return search.answer(gangs, lean=False)
     return None
 
 
-def _widened(search: Search, answer: Victims, simulate: Simulate, tries: Iterator[int]) -> Victims | None:
-    """As few of the domain's ranked victims as `simulate` accepts; the arrays were too optimistic for `answer`."""
-    ranked = search.ranked(answer.level, answer.domain)
+def _widened(search: Search, cover: Cover, simulate: Simulate, tries: Iterator[int]) -> list[int]:
+    """As few of the domain's ranked gangs as `simulate` accepts; the arrays were too optimistic for its cover."""
+    ranked = search.ranked(cover)
     if next(tries, None) is None or not simulate(search.ids(ranked)):
-        return None
+        return []
     low, high = 0, len(ranked)  # the first `low` are too few, the first `high` are enough
     while high - low > 1 and next(tries, None) is not None:
         middle = (low + high) // 2
@@ -123,7 +126,17 @@ def _widened(search: Search, answer: Victims, simulate: Simulate, tries: Iterato
         fewer = [other for other in kept if other != index]
         if next(tries, None) is not None and simulate(search.ids(fewer)):
             kept = fewer
-    return search.answer(answer.level, answer.domain, kept)
+    return kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """The gangs that would go for one domain."""
+
+    level: int
+    slot: int  # of the domain in its level's ranking
+    gangs: tuple[int, ...]
+    waste: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +145,7 @@ class _Ranking:
 
     level: int
     domains: Ints  # [D]
-    need: Ints  # [D] nodes beyond what is free
+    need: Ints  # [D] nodes beyond what is free; 0 = it fits, as far as the arrays can tell
     bound: Floats  # [D] no choice of victims wastes less
     starts: Ints  # [D + 1] each domain's slice of the rest
     victim: Ints  # [P]
@@ -154,34 +167,42 @@ class Search:
         self.gain, self.density = self._bundles()
         self.rankings = {level: self._ranking(level) for level in range(want.highest_level, len(tree.starts))}
 
-    def answers(self) -> Iterator[Victims]:
-        """An answer for each of the most promising domains, the least waste first as far as bounds can tell.
+    def covers(self) -> Iterator[Cover]:
+        """What would go for each of the most promising domains, the least waste first as far as bounds can tell.
 
-        Equal wastes: the deeper level, then fewer gangs, then the first domain.
+        Equal wastes: fewer gangs, then the deeper level, then the first domain.
         """
         domains = self._domains()
-        found: list[Victims] = []
+        found: list[Cover] = []
         for bound, level, slot in domains:
-            if found and bound >= min(answer.waste for answer in found):
+            if found and max(bound, 0.0) >= min(cover.waste for cover in found) * (1 - 1e-6):
                 break
             found.append(self._cover(level, slot))
-        yield from sorted(found, key=lambda answer: (answer.waste, -answer.level, len(answer.ids), answer.domain))
+        yield from sorted(found, key=lambda cover: (cover.waste, len(cover.gangs), -cover.level, cover.slot))
         for _, level, slot in domains[len(found) :]:
             yield self._cover(level, slot)
 
-    def ranked(self, level: int, domain: int) -> list[int]:
-        """Every candidate of the domain, in its ranking."""
-        ranking = self.rankings[level]
-        slot = int(np.searchsorted(ranking.domains, domain))
-        return [int(index) for index in ranking.victim[ranking.starts[slot] : ranking.starts[slot + 1]]]
+    def ranked(self, cover: Cover) -> list[int]:
+        """Every candidate of the cover's domain, in its ranking."""
+        ranking = self.rankings[cover.level]
+        found: list[int] = ranking.victim[ranking.starts[cover.slot] : ranking.starts[cover.slot + 1]].tolist()
+        return found
 
-    def ids(self, victims: Iterable[int]) -> tuple[str, ...]:
-        return tuple(self.names[index] for index in sorted(victims))
+    def ids(self, gangs: Iterable[int]) -> tuple[str, ...]:
+        return tuple(self.names[index] for index in sorted(gangs))
 
-    def answer(self, level: int, domain: int, victims: Iterable[int]) -> Victims:
-        chosen = sorted(victims)
-        waste = fsum(float(self.waste[index]) for index in chosen)
-        return Victims(ids=self.ids(chosen), level=level, domain=domain, waste=waste)
+    def answer(self, gangs: Collection[int], *, lean: bool = True) -> Victims:
+        """The gangs as an answer; `lean`: without those that could stay, as it fits into another allowed domain."""
+        chosen = self._yard(np.isin(self.victim, list(gangs)), self.want.highest_level).needed(gangs) if lean else gangs
+        rows = np.isin(self.victim, list(chosen))
+        room = room_of(self.free + _by_host(self.host[rows], self.freed[:, rows], len(self.room)), self.want)
+        sums = [(level, np.add.reduceat(room, self.tree.starts[level])) for level in self.rankings]
+        holding = [(level, nodes) for level, nodes in sums if nodes.max() >= self.want.nodes]
+        level, held = (holding or sums[:1])[-1]  # `simulate` may be content with less than the arrays
+        return Victims(ids=self.ids(chosen), level=level, domain=int(held.argmax()), waste=self._waste(chosen))
+
+    def _waste(self, gangs: Iterable[int]) -> float:
+        return fsum(float(self.waste[index]) for index in gangs)
 
     def _credit(self) -> Floats:
         """The share of a node that each row frees of what its host lacks."""
@@ -233,15 +254,18 @@ class Search:
         starts, domain = self.tree.starts[level], self.tree.domain[level]
         need = np.maximum(0, self.want.nodes - np.add.reduceat(self.room, starts))
         able = np.add.reduceat(self.most, starts) >= self.want.nodes
-        rows = np.flatnonzero((able & (need > 0))[domain[self.host]])
-        pairs, place, victim = self._pairs(rows, domain, need)
+        pairs, place, victim = self._pairs(np.flatnonzero(able[domain[self.host]]), domain, np.maximum(need, 1))
         domains = np.flatnonzero(able)
-        slices = np.searchsorted(place, np.append(domains, len(starts)))
-        bound = np.zeros(len(domains))
-        short = need[domains] > 0
-        bound[short] = self._bounds(place, pairs, victim, need)
+        bound = np.zeros(len(starts))
+        bound[place[_starts(place)]] = self._bounds(place, pairs, victim, need)
         return _Ranking(
-            level=level, domains=domains, need=need[domains], bound=bound, starts=slices, victim=victim, gain=pairs
+            level=level,
+            domains=domains,
+            need=need[domains],
+            bound=bound[domains],
+            starts=np.searchsorted(place, np.append(domains, len(starts))),
+            victim=victim,
+            gain=pairs,
         )
 
     def _pairs(self, rows: Ints, domain: Ints, need: Ints) -> tuple[Ints, Ints, Ints]:
@@ -275,7 +299,7 @@ class Search:
         waste -= np.repeat(waste[starts] - self.waste[victim[starts]], lengths)
         enough = np.flatnonzero(nodes >= need[place])
         last = enough[_starts(place[enough])]
-        part = (nodes[last] - need[place[last]]) / gain[last]
+        part = (nodes[last] - need[place[last]]) / np.maximum(gain[last], 1)
         return waste[last] - part * self.waste[victim[last]]
 
     def _domains(self) -> list[tuple[float, int, int]]:
@@ -283,24 +307,27 @@ class Search:
         counts = [len(ranking.domains) for ranking in self.rankings.values()]
         level = np.repeat(list(self.rankings), counts)
         slot = np.concatenate([np.arange(count) for count in counts])
+        # Where nobody must go comes before where those who must go lose nothing.
         # In single precision: the same gangs may sum up to a last digit more in one level than in another.
-        bound = np.concatenate([ranking.bound for ranking in self.rankings.values()]).astype(np.float32)
+        bound = np.concatenate([np.where(each.need > 0, each.bound, -1.0) for each in self.rankings.values()])
+        bound = bound.astype(np.float32)
         if len(bound) > DOMAINS:
             low = np.flatnonzero(bound <= np.partition(bound, DOMAINS - 1)[DOMAINS - 1])
             level, slot, bound = level[low], slot[low], bound[low]
         order = np.lexsort((slot, -level, bound))[:DOMAINS]
         return [(float(bound[index]), int(level[index]), int(slot[index])) for index in order]
 
-    def _cover(self, level: int, slot: int) -> Victims:
-        """The victims of one domain: greedy, better where few can be tried in all ways, none that is not needed."""
+    def _cover(self, level: int, slot: int) -> Cover:
+        """What goes for one domain: greedy, better where few can be tried in all ways, nobody who could stay."""
         ranking = self.rankings[level]
-        domain = int(ranking.domains[slot])
-        if not ranking.need[slot]:
-            return self.answer(level, domain, ())
+        need = int(ranking.need[slot])
+        if not need:
+            return Cover(level=level, slot=slot, gangs=(), waste=0.0)
         part = slice(ranking.starts[slot], ranking.starts[slot + 1])
-        ranked, waste = ranking.victim[part].tolist(), self.waste[ranking.victim[part]].tolist()
-        yard = self._yard(level, domain)
-        chosen = greedy(ranked, ranking.gain[part].tolist(), waste, int(ranking.need[slot]))
+        ranked = ranking.victim[part].tolist()
+        inside = self.tree.domain[level][self.host] == ranking.domains[slot]
+        yard = self._yard(inside, level)
+        chosen = greedy(ranked, ranking.gain[part].tolist(), self.waste[ranked].tolist(), need)
         for index in ranked:  # the gains were those of another order; this choice may free less
             if yard.enough(chosen):
                 break
@@ -308,21 +335,23 @@ class Search:
         chosen = yard.needed(chosen)
         if len(ranked) <= EXACT_GANGS:
             chosen = yard.needed(yard.least(sorted(ranked), chosen))
-        return self.answer(level, domain, chosen)
+        return Cover(level=level, slot=slot, gangs=tuple(sorted(chosen)), waste=self._waste(chosen))
 
-    def _yard(self, level: int, domain: int) -> Yard:
-        """The part of the domain where gangs could go; what is free elsewhere in it is taken off what is wanted."""
-        inside = self.tree.domain[level][self.host] == domain
-        hosts, host = np.unique(self.host[inside], return_inverse=True)
-        have = int(self.room[self.tree.domain[level] == domain].sum())
+    def _yard(self, rows: Bools, level: int) -> Yard:
+        """The hosts of these rows, in their domains of the level."""
+        hosts, host = np.unique(self.host[rows], return_inverse=True)
+        domains, domain = np.unique(self.tree.domain[level][hosts], return_inverse=True)
+        held = np.bincount(domain, self.room[hosts], len(domains)).astype(np.int64)
         return Yard(
             free=self.free[:, hosts],
-            demand=self.want.demand,
-            victim=self.victim[inside],
+            domain=domain,
+            room=np.add.reduceat(self.room, self.tree.starts[level])[domains] - held,
+            victim=self.victim[rows],
             host=host,
-            freed=self.freed[:, inside],
+            freed=self.freed[:, rows],
             waste=self.waste,
-            nodes=self.want.nodes - have + int(self.room[hosts].sum()),
+            demand=self.want.demand,
+            nodes=self.want.nodes,
         )
 
 
