@@ -169,7 +169,7 @@ def _divided(rooms: Ints, nodes: int) -> list[tuple[int, int]]:
     share, more = divmod(nodes, fewest)  # `more` of the children take one node more
     low = int(rising.searchsorted(share))
     high = max(int(rising.searchsorted(share + 1)), low + fewest - more) if more else low + fewest
-    if high + more <= len(rising) and low + fewest - more <= len(rising):
+    if high + more <= len(rising):
         takes = order[low : low + fewest - more].tolist(), order[high : high + more].tolist()
         return [(child, share) for child in takes[0]] + [(child, share + 1) for child in takes[1]]
     parts = []

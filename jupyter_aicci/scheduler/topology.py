@@ -121,9 +121,9 @@ def _domains(groups: Sequence[tuple[tuple[str, ...], int]], level: int) -> list[
     for path, count in groups:
         if level and not path:  # nobody knows where these hang, so none is near another
             found += [(at + n, ()) for n in range(count)]
-        elif (key := (path[:level], level > len(path))) != before:
-            found.append((at, path[:level]))
-            before = key
+        elif path[:level] != before:
+            before = path[:level]
+            found.append((at, before))
         at += count
     return found
 

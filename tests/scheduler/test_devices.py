@@ -46,6 +46,7 @@ def test_devices_are_taken_in_aligned_blocks(free: tuple[int, ...], count: int, 
         ((0, 1, 2, 3, 4, 5, 6, 7), 2, TWO_SOCKETS, PAIRS, (0, 1)),
         ((0, 2, 3, 5), 2, TWO_SOCKETS, PAIRS, (2, 3)),  # the bridged pair
         ((0, 2, 5), 2, TWO_SOCKETS, PAIRS, (0, 2)),  # no pair is left: at least one socket
+        ((0, 1, 2, 4, 5), 2, TWO_SOCKETS, tuple(range(8)), (4, 5)),  # no NVLink at all
         ((0, 4, 5, 6, 7), 3, TWO_SOCKETS, PAIRS, (4, 5, 6)),  # two pairs of one socket
         ((0, 1, 2, 3, 4, 5), 2, TWO_SOCKETS, TWO_SOCKETS, (4, 5)),
     ],
