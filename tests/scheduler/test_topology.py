@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -246,6 +248,17 @@ def test_any_text_is_a_topology_or_a_refusal(text: str) -> None:
     """No file brings the reader down."""
     with contextlib.suppress(UserError):
         assert parse_topology(text, "f").places
+
+
+def test_the_file_of_the_reference_is_one() -> None:
+    """Whoever copies it from the page starts from something that is read."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "topology.md").read_text("utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    topology = parse_topology(text, "cluster.toml")
+
+    assert topology.levels == ("spine", "leaf")
+    assert len(topology.places) == 40
+    assert topology.places["gpu-101"].state == "draining"
 
 
 def test_a_tree_of_a_file_has_its_level_names() -> None:
