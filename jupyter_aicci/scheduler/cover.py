@@ -48,6 +48,12 @@ def greedy(ranked: list[int], gain: list[int], waste: list[float], need: int) ->
     return {*small[:head], last}
 
 
+def by_host(host: Ints, freed: Ints, hosts: int) -> Ints:
+    """Sums of `freed` [R, M] on each host: [R, N]."""
+    sums = [np.bincount(host, row, hosts) for row in freed]  # floats, exact for whole numbers below 2^53
+    return np.array(sums).astype(np.int64)
+
+
 class Yard:
     """Hosts on which gangs could go, in one domain or in several, any one of which may hold the nodes."""
 
@@ -112,8 +118,7 @@ class Yard:
         return np.flatnonzero(goes[self.victim])
 
     def _after(self, rows: Ints) -> Ints:
-        freed = [np.bincount(self.host[rows], part[rows], self.free.shape[1]) for part in self.freed]
-        return self.free + np.array(freed).astype(np.int64)
+        return self.free + by_host(self.host[rows], self.freed[:, rows], self.free.shape[1])
 
     def _held(self, rooms: Ints) -> Ints:
         """The nodes that each domain holds, from its hosts' rooms."""

@@ -18,7 +18,7 @@ from operator import lt
 import numpy as np
 import numpy.typing as npt
 
-from jupyter_aicci.scheduler.cover import EXACT_GANGS, Floats, Ints, Yard, greedy, whole_nodes
+from jupyter_aicci.scheduler.cover import EXACT_GANGS, Floats, Ints, Yard, by_host, greedy, whole_nodes
 from jupyter_aicci.scheduler.topology import Tree
 
 Bools = npt.NDArray[np.bool_]
@@ -95,6 +95,8 @@ def victims(tree: Tree, free: Ints, want: Want, candidates: Candidates, simulate
     `simulate(ids)` says whether the gang really fits once these are gone (devices, shares, quota). It is asked before
     anything is answered, `TRIES` times at most, so `free` and `freed` may be optimistic.
     """
+    if not tree.hosts:
+        return None
     search = Search(tree, free, want, candidates)
     refused: list[Cover] = []
     asked = set[tuple[str, ...]]()
@@ -161,7 +163,7 @@ class Search:
         kept = candidates.allowed[candidates.victim] & want.usable[candidates.host]
         self.victim, self.host = candidates.victim[kept], candidates.host[kept]
         self.freed = candidates.freed[:, kept]
-        self.most = room_of(free + _by_host(self.host, self.freed, len(self.room)), want)  # all of them gone
+        self.most = room_of(free + by_host(self.host, self.freed, len(self.room)), want)  # all of them gone
         self.credit = self._credit()
         self.total = np.bincount(self.victim, self.credit, len(self.waste))
         self.gain, self.density = self._bundles()
@@ -195,7 +197,7 @@ class Search:
         """The gangs as an answer; `lean`: without those that could stay, as it fits into another allowed domain."""
         chosen = self._yard(np.isin(self.victim, list(gangs)), self.want.highest_level).needed(gangs) if lean else gangs
         rows = np.isin(self.victim, list(chosen))
-        room = room_of(self.free + _by_host(self.host[rows], self.freed[:, rows], len(self.room)), self.want)
+        room = room_of(self.free + by_host(self.host[rows], self.freed[:, rows], len(self.room)), self.want)
         sums = [(level, np.add.reduceat(room, self.tree.starts[level])) for level in self.rankings]
         holding = [(level, nodes) for level, nodes in sums if nodes.max() >= self.want.nodes]
         level, held = (holding or sums[:1])[-1]  # `simulate` may be content with less than the arrays
@@ -353,12 +355,6 @@ class Search:
             demand=self.want.demand,
             nodes=self.want.nodes,
         )
-
-
-def _by_host(host: Ints, freed: Ints, hosts: int) -> Ints:
-    """Sums of freed [R, M] on each host: [R, N]."""
-    sums = [np.bincount(host, row, hosts) for row in freed]  # floats, exact for whole numbers below 2^53
-    return np.array(sums).astype(np.int64)
 
 
 def _starts(keys: Ints) -> Ints:
