@@ -44,7 +44,9 @@ class Shape:
     name: str  # "cpux2", "h100x8"
     accelerator: str = ""  # "" = none, else "h100", "ascend910b"
     accelerators: int = 0
+    accelerator_milli: int = 1000  # share of each accelerator, in thousandths
     cpus: int = 1
+    cpu_share_milli: int = 0  # CPU time beside whole CPUs, in thousandths of a CPU
     memory_bytes: int = 0
     nvlink: bool = False
     rdma_nics: int = 0
@@ -55,12 +57,19 @@ class Shape:
         """Most ranks that a node of this shape takes: one per accelerator, else one per CPU."""
         return self.accelerators or self.cpus
 
+    @property
+    def cpu_milli(self) -> int:
+        """All CPU time of a node, in thousandths of a CPU."""
+        return 1000 * self.cpus + self.cpu_share_milli
+
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "accelerator": self.accelerator,
             "accelerators": self.accelerators,
+            "accelerator_milli": self.accelerator_milli,
             "cpus": self.cpus,
+            "cpu_share_milli": self.cpu_share_milli,
             "memory_bytes": self.memory_bytes,
             "nvlink": self.nvlink,
             "rdma_nics": self.rdma_nics,
@@ -74,7 +83,9 @@ def shape_from_json(data: dict[str, Any]) -> Shape:
         name=data["name"],
         accelerator=data["accelerator"],
         accelerators=int(data["accelerators"]),
+        accelerator_milli=int(data.get("accelerator_milli", 1000)),
         cpus=int(data["cpus"]),
+        cpu_share_milli=int(data.get("cpu_share_milli", 0)),
         memory_bytes=int(data["memory_bytes"]),
         nvlink=bool(data["nvlink"]),
         rdma_nics=int(data["rdma_nics"]),

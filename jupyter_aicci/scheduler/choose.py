@@ -1,6 +1,6 @@
 """Which shape a run gets, and with how many ranks: its own names tried in order, or the smallest that does for `auto`.
 
-In: a cluster and a waiting run. Out: `Choice`s in the order in which they are tried.
+In: the fabric of a cluster and the kind of a run. Out: `Choice`s in the order in which they are tried.
 Rule: what is chosen does not depend on what is free, so that a run's shape is known while it waits.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.shapes import Shape
-from jupyter_aicci.scheduler.cluster import Cluster
-from jupyter_aicci.scheduler.decisions import Waiting
+from jupyter_aicci.scheduler.cluster import Cluster, Fabric
+from jupyter_aicci.scheduler.fit import fit
+from jupyter_aicci.scheduler.runs import Kind
 
 AUTO = "auto"
 
@@ -25,46 +25,60 @@ class Choice:
     why: str
 
 
-def choices(cluster: Cluster, run: Waiting) -> tuple[Choice, ...]:
-    """The shapes that take the run's ranks and of which the emptied cluster holds enough, best first."""
-    empty, found = cluster.emptied(), []
-    for name in run.shapes:
-        fitting = [choice for choice in candidates(cluster, run, name) if empty.room(choice.shape) >= run.sizes[-1]]
+def choices(fabric: Fabric, kind: Kind) -> tuple[Choice, ...]:
+    """The shapes that take the run's ranks and of which the emptied cluster holds a whole gang, best first."""
+    found: tuple[Choice, ...] | None = fabric.chosen.get(kind)
+    if found is None:
+        found = fabric.chosen[kind] = tuple(_choices(fabric, kind))
+    return found
+
+
+def _choices(fabric: Fabric, kind: Kind) -> list[Choice]:
+    found: list[Choice] = []
+    for name in kind.shapes:
+        fitting = [choice for choice in candidates(fabric, kind, name) if fits_ever(fabric, kind, choice.shape)]
         found += fitting[:1] if name == AUTO else fitting
-    return tuple(found)
+    return found
 
 
-def candidates(cluster: Cluster, run: Waiting, name: str) -> tuple[Choice, ...]:
+def fits_ever(fabric: Fabric, kind: Kind, shape: Shape) -> bool:
+    """Whether the smallest gang that the run may be fits when nothing runs."""
+    level = highest_level(fabric, kind)
+    return level is not None and fit(fabric.tree, fabric.whole.room(shape), kind.sizes[-1], level) is not None
+
+
+def fits_now(cluster: Cluster, kind: Kind) -> bool:
+    """Whether the smallest gang that the run may be fits into what is free."""
+    fabric, level = cluster.fabric, highest_level(cluster.fabric, kind) or 0
+    rooms = (cluster.free.room(choice.shape) for choice in choices(fabric, kind))
+    return any(fit(fabric.tree, room, kind.sizes[-1], level) is not None for room in rooms)
+
+
+def highest_level(fabric: Fabric, kind: Kind) -> int | None:
+    """The level of the tree under one domain of which the gang must be; 0 = the whole cluster, None = there is no such level."""
+    if not kind.hard_level:
+        return 0
+    levels = fabric.tree.levels
+    return levels.index(kind.hard_level) if kind.hard_level in levels else None
+
+
+def candidates(fabric: Fabric, kind: Kind, name: str) -> tuple[Choice, ...]:
     """The shapes that one name of `--shape` may mean and that take the run's ranks on a node, best first."""
-    shapes = [shape for shape in cluster.shapes if name in (AUTO, shape.name)]
+    shapes = [shape for shape in fabric.shapes if name in (AUTO, shape.name)]
     return tuple(
-        Choice(shape=shape, ranks_per_node=ranks_on(shape, run), why=_why(shape, run, name))
+        Choice(shape=shape, ranks_per_node=ranks_on(shape, kind), why=_why(shape, kind, name))
         for shape in shapes
-        if ranks_on(shape, run) <= shape.slots
+        if ranks_on(shape, kind) <= shape.slots
     )
 
 
-def ranks_on(shape: Shape, run: Waiting) -> int:
+def ranks_on(shape: Shape, kind: Kind) -> int:
     """Ranks on each node of the shape: as asked, else one per accelerator, else one."""
-    return run.ranks_per_node or shape.accelerators or 1
+    return kind.ranks_per_node or shape.accelerators or 1
 
 
-def _why(shape: Shape, run: Waiting, name: str) -> str:
+def _why(shape: Shape, kind: Kind, name: str) -> str:
     if name != AUTO:
         return "as asked"
-    ranks = ranks_on(shape, run)
+    ranks = ranks_on(shape, kind)
     return f"the smallest shape that takes {ranks} rank{'s' if ranks > 1 else ''} a node"
-
-
-def place(cluster: Cluster, run: Waiting, choices: tuple[Choice, ...]) -> Placement | None:
-    """The best placement that what is free allows: most nodes first, then the order of the choices."""
-    most = max((cluster.room(choice.shape) for choice in choices), default=0)  # a typed count may be absurd
-    for nodes in range(min(run.nodes, most), run.sizes[-1] - 1, -1):
-        for choice in choices:
-            placed = cluster.place(choice.shape, nodes)
-            if placed:
-                fewer = f"; {nodes} of {run.nodes} nodes, what is free now" if nodes < run.nodes else ""
-                return Placement(
-                    shape=choice.shape, ranks_per_node=choice.ranks_per_node, nodes=placed, why=choice.why + fewer
-                )
-    return None

@@ -1,118 +1,169 @@
-"""The cluster as the scheduler sees it: hosts, what they have, and what of it is free.
+"""The cluster as the scheduler sees it: hosts, the tree they hang on, what they have, and what of it is free.
 
 In: what an engine offers, and the placements that are held. Out: a `Cluster` that `decide` reads.
-Rule: frozen; taking something gives a new cluster, so that trying costs nothing.
+Rule 1: a cluster is a value. Taking something gives a new one, so that trying costs nothing; `Fabric`, all that does not change
+while runs come and go, is shared between them.
+Rule 2: hosts stand in the order of their topology paths, so that each domain of each level is a slice of every array.
+Imports `model` and the tree; knows no queues and no runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from jupyter_aicci.model.placement import NodePlacement, Placement
 from jupyter_aicci.model.shapes import Shape
+from jupyter_aicci.scheduler.bandwidth import links_of
+from jupyter_aicci.scheduler.free import Free, free_of
+from jupyter_aicci.scheduler.topology import Link, Tree, tree_of
+
+
+class NodeState(StrEnum):
+    """Whether something may start on a host."""
+
+    READY = "ready"
+    DRAINING = "draining"  # what runs there may end there; nothing new starts
+    DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One machine: all that runs may use of it, and what is free now."""
+    """One machine: all that runs may use of it."""
 
     name: str
-    address: str  # numeric address that the other nodes reach it by
-    cpus: tuple[int, ...]  # CPU numbers
-    memory_bytes: int
+    address: str = ""  # numeric address that the other nodes reach it by
+    cpus: tuple[int, ...] = ()  # numbers of CPUs that nodes are pinned to
+    cpu_milli: int = 0  # CPUs that are counted instead of pinned, in thousandths
+    memory_bytes: int = 0
     accelerator: str = ""  # "" = none, else "h100"
     devices: tuple[str, ...] = ()  # accelerator indices or UUIDs
-    shapes: tuple[Shape, ...] = ()  # what it offers
-    held_cpus: frozenset[int] = frozenset()
-    held_devices: frozenset[str] = frozenset()
-    held_bytes: int = 0
+    shapes: tuple[Shape, ...] = ()  # what it offers; () = any shape that fits
+    path: tuple[str, ...] = ()  # domains from the root downwards: ("zone-1", "spine-2", "leaf-07")
+    state: NodeState = NodeState.READY
+    only_shapes: frozenset[str] = frozenset()  # taint: keeps itself for these; empty = any
+    numa: tuple[int, ...] = ()  # NUMA node of each device; () = not known
+    nvlink: tuple[int, ...] = ()  # NVLink domain of each device; () = one for all
 
     @property
-    def free_cpus(self) -> tuple[int, ...]:
-        return tuple(cpu for cpu in self.cpus if cpu not in self.held_cpus)
+    def all_cpu_milli(self) -> int:
+        return self.cpu_milli or 1000 * len(self.cpus)
 
     @property
-    def free_devices(self) -> tuple[str, ...]:
-        return tuple(device for device in self.devices if device not in self.held_devices)
+    def slots(self) -> int:
+        """Parts of equal size that it is divided into where the future is planned: its accelerators, else its CPUs."""
+        return len(self.devices) or max(1, self.all_cpu_milli // 1000)
 
-    @property
-    def free_bytes(self) -> int:
-        return max(0, self.memory_bytes - self.held_bytes)
-
-    def offers(self, name: str) -> bool:
-        return any(shape.name == name for shape in self.shapes)
-
-    def room(self, shape: Shape) -> int:
-        """How many nodes of the shape fit into what is free."""
-        if not self.offers(shape.name) or (shape.accelerators and shape.accelerator != self.accelerator):
-            return 0
-        rooms = [len(self.free_cpus) // shape.cpus] if shape.cpus else []
-        rooms += [len(self.free_devices) // shape.accelerators] if shape.accelerators else []
-        rooms += [self.free_bytes // shape.memory_bytes] if shape.memory_bytes else []
-        return min(rooms, default=0)  # a shape that asks for nothing is none
-
-    def take(self, shape: Shape, index: int) -> tuple[Host, NodePlacement]:
-        """One node of the shape, as node `index` of its gang: the lowest free CPUs and devices. Needs `room`."""
-        cpus, devices = self.free_cpus[: shape.cpus], self.free_devices[: shape.accelerators]
-        node = NodePlacement(index=index, host=self.name, address=self.address, cpus=cpus, devices=devices)
-        return self.without(node, shape), node
-
-    def without(self, node: NodePlacement, shape: Shape) -> Host:
-        """This host while `node` is held."""
-        return replace(
-            self,
-            held_cpus=self.held_cpus | set(node.cpus),
-            held_devices=self.held_devices | set(node.devices),
-            held_bytes=self.held_bytes + shape.memory_bytes,
-        )
-
-    def emptied(self) -> Host:
-        """This host with nothing held."""
-        return replace(self, held_cpus=frozenset(), held_devices=frozenset(), held_bytes=0)
+    def accepts(self, shape: Shape) -> bool:
+        """Whether nodes of the shape may start here, room or not."""
+        if self.state is not NodeState.READY or (self.only_shapes and shape.name not in self.only_shapes):
+            return False
+        if shape.accelerators and shape.accelerator != self.accelerator:
+            return False
+        return not self.shapes or any(shape.name == offered.name for offered in self.shapes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Fabric:
+    """What stays as it is while runs come and go: hosts in tree order, their capacities, the shapes on offer."""
+
+    def __init__(
+        self, hosts: Sequence[Host], levels: Sequence[str], links: Sequence[Link], shapes: Sequence[Shape]
+    ) -> None:
+        self.hosts = tuple(sorted(hosts, key=lambda host: (host.path, host.name)))
+        self.index = {host.name: at for at, host in enumerate(self.hosts)}
+        self.tree: Tree = tree_of([host.path for host in self.hosts], [host.name for host in self.hosts], levels)
+        self.links = links_of(self.tree.levels, links)
+        self.slots = np.array([host.slots for host in self.hosts], dtype=np.int64)
+        self._known = {shape.name: shape for host in _distinct(self.hosts) for shape in host.shapes}
+        self._known |= {shape.name: shape for shape in shapes}
+        self._accepting: dict[Shape, np.ndarray] = {}
+        self.chosen: dict[Any, Any] = {}  # kind of run -> the shapes that it may get, kept by choose.choices
+        self.best: dict[tuple[Shape, int], int] = {}  # (shape, nodes) -> the best bandwidth that such a gang can have
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Every shape on offer, once; accelerators first, then the smallest first."""
+        return tuple(sorted(self._known.values(), key=lambda shape: (not shape.accelerators, shape.slots, shape.name)))
+
+    @cached_property
+    def whole(self) -> Free:
+        """What is free when nothing runs."""
+        return free_of(self)
+
+    def accepting(self, shape: Shape) -> np.ndarray:
+        """bool[N]: hosts where nodes of the shape may start, room or not."""
+        found = self._accepting.get(shape)
+        if found is None:
+            by_kind = {id(host): host.accepts(shape) for host in _distinct(self.hosts)}
+            likes = {_likeness(host): by_kind[id(host)] for host in _distinct(self.hosts)}
+            found = np.array([likes[_likeness(host)] for host in self.hosts], dtype=bool)
+            self._accepting[shape] = found
+        return found
+
+
+def _likeness(host: Host) -> tuple[object, ...]:
+    """All that `Host.accepts` looks at; hosts of a cluster have few kinds, and their shapes are one object."""
+    return id(host.shapes), host.state, host.only_shapes, host.accelerator
+
+
+def _distinct(hosts: Iterable[Host]) -> tuple[Host, ...]:
+    return tuple({_likeness(host): host for host in hosts}.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
-    """All hosts that one engine can place nodes on."""
+    """All hosts that one engine can place nodes on, and what of them is free."""
 
-    hosts: tuple[Host, ...]
+    fabric: Fabric
+    free: Free = field(compare=False)
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return self.fabric.hosts
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """Every shape on offer, once; accelerators first, then the smallest first."""
-        known = {shape.name: shape for host in self.hosts for shape in host.shapes}
-        return tuple(sorted(known.values(), key=lambda shape: (not shape.accelerators, shape.slots, shape.name)))
+        return self.fabric.shapes
 
     def without(self, placements: Iterable[Placement]) -> Cluster:
-        """The cluster while these placements are held."""
-        hosts = {host.name: host for host in self.hosts}
+        """The cluster while these placements are held, too."""
+        free = self.free.copy()
         for placement in placements:
-            for node in placement.nodes:
-                if node.host in hosts:
-                    hosts[node.host] = hosts[node.host].without(node, placement.shape)
-        return Cluster(hosts=tuple(hosts[host.name] for host in self.hosts))
+            free.take(placement)
+        return Cluster(self.fabric, free)
+
+    def released(self, placements: Iterable[Placement]) -> Cluster:
+        """The cluster after these placements are given back."""
+        free = self.free.copy()
+        for placement in placements:
+            free.give(placement)
+        return Cluster(self.fabric, free)
 
     def emptied(self) -> Cluster:
         """The cluster as it is when nothing runs: what fits here fits some day."""
-        return Cluster(hosts=tuple(host.emptied() for host in self.hosts))
+        return Cluster(self.fabric, self.fabric.whole)
 
     def room(self, shape: Shape) -> int:
         """How many nodes of the shape fit into what is free."""
-        return sum(host.room(shape) for host in self.hosts)
+        return int(self.free.room(shape).sum())
 
-    def place(self, shape: Shape, nodes: int) -> tuple[NodePlacement, ...]:
-        """A whole gang on the fewest hosts, or () if it does not fit."""
-        if self.room(shape) < nodes:
-            return ()
-        placed: list[NodePlacement] = []
-        # A host that takes the rest whole and has least to spare comes first, else the roomiest.
-        rooms = [(host.room(shape), host) for host in self.hosts]
-        while len(placed) < nodes:
-            rest = nodes - len(placed)
-            rooms.sort(key=lambda item: (item[0] < rest, item[0] if item[0] >= rest else -item[0], item[1].name))
-            room, host = rooms.pop(0)
-            for _ in range(min(room, rest)):
-                host, node = host.take(shape, len(placed))
-                placed.append(node)
-        return tuple(placed)
+    def node(self, placement: NodePlacement) -> Host | None:
+        """The host that a placed node is on, None where it is gone."""
+        at = self.fabric.index.get(placement.host)
+        return None if at is None else self.fabric.hosts[at]
+
+
+def cluster_of(
+    hosts: Sequence[Host], *, levels: Sequence[str] = (), links: Sequence[Link] = (), shapes: Sequence[Shape] = ()
+) -> Cluster:
+    """The cluster of these hosts with nothing held; `shapes` are on offer beside those that hosts name themselves.
+
+    `levels` names the elements of the hosts' paths, `links` says what each level carries.
+    """
+    fabric = Fabric(hosts, levels, links, shapes)
+    return Cluster(fabric, fabric.whole)

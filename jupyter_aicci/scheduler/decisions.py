@@ -1,18 +1,18 @@
-"""What goes into `decide` and what comes out: waiting runs and queues; starts, waits and refusals.
+"""What comes out of `decide`: starts, preemptions, reservations, refusals, and why each other run waits.
 
-Rule: every run that goes in comes out in exactly one of `starts`, `waits`, `never`.
+Rule: a run that waits starts, or it can never start, or it waits; why it waits is asked of `explain` when somebody wants to know.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
-from jupyter_aicci.model.run import Run
-from jupyter_aicci.model.spec import RunSpec
 
 
 class WhyClass(StrEnum):
@@ -26,58 +26,34 @@ class WhyClass(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """A place where runs wait."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """A run that waits, as far as the scheduler needs to know it."""
-
-    run_id: RunId
-    shapes: tuple[str, ...]
-    nodes: int
-    min_nodes: int = 0  # 0 = all of `nodes`
-    ranks_per_node: int = 0  # 0 = one per accelerator, else 1
-    queue: str = "default"
-    priority: int = 0
-    submitted_ns: int = 0
-    not_before_ns: int = 0  # back-off after a lost attempt
-
-    @property
-    def sizes(self) -> range:
-        """The numbers of nodes that it may start with, the best first."""
-        return range(self.nodes, (self.min_nodes or self.nodes) - 1, -1)
-
-
-def waiting_of(run: Run) -> Waiting:
-    """The waiting run of a queued one."""
-    return waiting_of_spec(run.id, run.spec, run.submitted_ns, run.not_before_ns)
-
-
-def waiting_of_spec(run_id: RunId, spec: RunSpec, submitted_ns: int, not_before_ns: int = 0) -> Waiting:
-    """The waiting run that a spec would be."""
-    return Waiting(
-        run_id=run_id,
-        shapes=spec.shape,
-        nodes=spec.nodes,
-        min_nodes=spec.min_nodes,
-        ranks_per_node=spec.ranks_per_node,
-        queue=spec.queue,
-        priority=spec.priority,
-        submitted_ns=submitted_ns,
-        not_before_ns=not_before_ns,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Start this run now, there."""
+    """Start this run there, once the runs in `after` have gone; () = now."""
 
     run_id: RunId
     placement: Placement
+    after: tuple[RunId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preempt:
+    """This run is to give its nodes to another."""
+
+    run_id: RunId
+    for_run: RunId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """A place is kept for this run from `start_s` on."""
+
+    run_id: RunId
+    start_s: float  # seconds of the caller's clock
+    shape: str
+    hosts: tuple[str, ...]
+    counts: tuple[int, ...]  # nodes on each
+    domain: str  # the smallest that holds them all: "leaf-a"
+    sure: bool  # every run that must end before has a limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +81,22 @@ class Never:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """What kept a run from starting, as `decide` met it; `explain` puts it in words."""
+
+    why: WhyClass
+    quota: str = ""  # the sentence about a queue's limit
+    until_s: float = 0.0  # end of its back-off
+    behind: RunId | None = None  # the run that has a reservation in its way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """One answer for each run, each in the order in which the runs stand in line."""
+    """The answer to one question, each part in the order in which the runs stand in line."""
 
     starts: tuple[Start, ...] = ()
-    waits: tuple[Wait, ...] = ()
+    preempts: tuple[Preempt, ...] = ()
+    reserves: tuple[Reserve, ...] = ()
     never: tuple[Never, ...] = ()
+    blocked: Mapping[RunId, Blocked] = field(default_factory=dict)  # of runs that were looked at and did not start
+    next_s: float = math.inf  # the order changes then by itself, seconds of the caller's clock

@@ -24,7 +24,8 @@ from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import money
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.provision import launcher_environment, rank_environment
-from jupyter_aicci.scheduler import Start, Wait, forecast, refusal, waiting_of, waiting_of_spec
+from jupyter_aicci.scheduler import Start, decide, refusal, runs_of, why
+from jupyter_aicci.service.asks import request_of
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.limits import parse_deadline_ns
 from jupyter_aicci.service.loop import QUEUES, Loop
@@ -82,15 +83,16 @@ class Desk:
         spec = self._spec(body)
         self._refuse_impossible(spec)
         now_ns = self.runs.clock.now_ns()
-        others = [waiting_of(run) for run in self.runs.unfinished() if not run.holds_nodes]
-        request = waiting_of_spec(FORECAST_ID, spec, now_ns)
-        answer = forecast(self.loop.cluster(), QUEUES, others, request, now_ns)
-        if isinstance(answer, Start):
-            return self._forecast_json(spec, answer, "now", answer.placement.why)
-        assert isinstance(answer, Wait), "what can never run was refused before"
-        empty = forecast(self.loop.cluster().emptied(), QUEUES, [], request, now_ns)
-        assert isinstance(empty, Start), "what is not refused fits when nothing runs"
-        return self._forecast_json(spec, empty, "later", answer.text)
+        request = request_of(FORECAST_ID, spec, now_ns)
+        cluster, asks = self.loop.cluster(), self.loop.asks().submitted(request)
+        decisions = decide(cluster, QUEUES, asks, now_ns)
+        start = next((start for start in decisions.starts if start.run_id == FORECAST_ID and not start.after), None)
+        if start is not None:
+            return self._forecast_json(spec, start, "now", start.placement.why)
+        after = cluster.without([start.placement for start in decisions.starts])
+        text = why(after, asks, tuple(asks.waiting_ids), decisions, FORECAST_ID).text
+        (empty,) = decide(cluster.emptied(), QUEUES, runs_of([request]), now_ns).starts
+        return self._forecast_json(spec, empty, "later", text)
 
     def _forecast_json(self, spec: RunSpec, start: Start, starts: str, reason: str) -> dict[str, Any]:
         placement = start.placement
@@ -164,7 +166,7 @@ class Desk:
                 "running": sum(run.holds_nodes and run.spec.queue == queue.name for run in unfinished),
                 "queued": sum(not run.holds_nodes and run.spec.queue == queue.name for run in unfinished),
             }
-            for queue in QUEUES
+            for queue in QUEUES.queues
         ]
 
     def _spec(self, body: Mapping[str, Any]) -> RunSpec:
@@ -183,7 +185,7 @@ class Desk:
         return spec
 
     def _refuse_impossible(self, spec: RunSpec) -> None:
-        request = waiting_of_spec(FORECAST_ID, spec, 0)
+        request = request_of(FORECAST_ID, spec, 0)
         error = refusal(self.loop.cluster(), QUEUES, request)
         if error:
             raise error

@@ -22,7 +22,9 @@ from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.pricing.meter import cost_micro
-from jupyter_aicci.scheduler import Cluster, Decisions, Queue, Start, decide, waiting_of
+from jupyter_aicci.scheduler import Cluster, Decisions, Queues, Start, cluster_of, decide, runs_of, why
+from jupyter_aicci.scheduler import Runs as Asks
+from jupyter_aicci.service.asks import running_of, waiting_of
 from jupyter_aicci.service.control import Halt, Now, react
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.feed import Feed
@@ -33,7 +35,7 @@ from jupyter_aicci.service.seen import Seen, see
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
 
-QUEUES = (Queue(name="default"),)
+QUEUES = Queues()
 TICK_S = 0.025
 SHOW_UP_S = 2.0  # an agent that was started has its claim by then
 ADOPT_S = 0.25  # an agent that died is replaced after that
@@ -104,12 +106,16 @@ class Loop:
     def cluster(self) -> Cluster:
         """What there is, less what runs hold."""
         held = [run.attempts[-1].placement for run in self._runs.holding()]
-        return Cluster(hosts=(self._engine.inventory(),)).without(held)
+        return cluster_of([self._engine.inventory()]).without(held)
+
+    def asks(self) -> Asks:
+        """The runs that have not ended, as the scheduler sees them."""
+        waiting = [waiting_of(run) for run in self._runs.unfinished() if not run.holds_nodes and not run.stop]
+        return runs_of(waiting, [running_of(run) for run in self._runs.holding()])
 
     def decide(self) -> Decisions:
         """What the scheduler says now."""
-        waiting = [waiting_of(run) for run in self._runs.unfinished() if not run.holds_nodes and not run.stop]
-        return decide(self.cluster(), QUEUES, waiting, self._runs.clock.now_ns())
+        return decide(self.cluster(), QUEUES, self.asks(), self._runs.clock.now_ns())
 
     def hasten(self, run_id: RunId, grace_s: float, reason: str) -> None:
         """Stop now with less grace than was asked for before."""
@@ -255,11 +261,16 @@ class Loop:
         return frozenset(index for index, path in dirs.items() if not (path / "agent.claim").exists())
 
     def _schedule(self) -> None:
-        decisions = self.decide()
+        cluster, asks = self.cluster(), self.asks()
+        decisions = decide(cluster, QUEUES, asks, self._runs.clock.now_ns())
+        after = cluster.without([start.placement for start in decisions.starts if not start.after])
         for refused in decisions.never:
             run = self._runs[refused.run_id]
             self._runs.record((self._stepped(run, Step.FAIL, f"{refused.text} {refused.hint}", ExitClass.USER_ERROR),))
-        for wait in decisions.waits:
+        settled = {start.run_id for start in decisions.starts} | {refused.run_id for refused in decisions.never}
+        line = tuple(run_id for run_id in asks.waiting_ids if run_id not in settled)
+        for run_id in line:
+            wait = why(after, asks, line, decisions, run_id)
             if self._runs[wait.run_id].waiting != wait.text:
                 now_ns, data = self._runs.clock.now_ns(), {"class": str(wait.why_class)}
                 note = Noted(run_id=wait.run_id, time_ns=now_ns, topic="waiting", text=wait.text, data=data)

@@ -21,7 +21,8 @@ from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.spec import RunSpec, spec_from_json
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.pricing.book import PriceBook
-from jupyter_aicci.scheduler import Start, decide, waiting_of_spec
+from jupyter_aicci.scheduler import Start, decide, runs_of
+from jupyter_aicci.service.asks import request_of
 from jupyter_aicci.service.loop import QUEUES, Loop
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.paths import Home
@@ -43,10 +44,10 @@ def take_in(home: Home, runs: Runs, loop: Loop, prices: PriceBook) -> tuple[str,
     told = []
     for found in living_strangers(home, runs):
         cluster, now_ns = loop.cluster(), runs.clock.now_ns()
-        request = waiting_of_spec(found.run_id, found.spec, now_ns)
+        request = runs_of([request_of(found.run_id, found.spec, now_ns)])
         starts = (
-            *decide(cluster, QUEUES, [request], now_ns).starts,
-            *decide(cluster.emptied(), QUEUES, [request], now_ns).starts,
+            *decide(cluster, QUEUES, request, now_ns).starts,
+            *decide(cluster.emptied(), QUEUES, request, now_ns).starts,
         )
         if not starts:
             told.append(

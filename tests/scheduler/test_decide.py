@@ -1,9 +1,9 @@
-"""Whole gangs, first come, first served, on CPUs and devices that nobody else has."""
+"""Whole gangs on CPUs and devices that nobody else has, and a reason for every run that waits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import pytest
@@ -14,21 +14,24 @@ from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.scheduler import (
     Cluster,
-    Decisions,
     Host,
     Never,
     Queue,
+    Queues,
+    Running,
     Start,
     Wait,
     Waiting,
     WhyClass,
+    cluster_of,
     decide,
-    forecast,
     refusal,
+    runs_of,
+    why,
 )
 
 GB = 1_000_000_000
-QUEUES = (Queue(name="default"), Queue(name="night"))
+QUEUES = Queues(queues=(Queue(name="default"), Queue(name="night")))
 CPU_SHAPES = tuple(Shape(name=f"cpux{n}", cpus=n, memory_bytes=n * 4 * GB) for n in (1, 2, 4))
 GPU_SHAPES = tuple(
     Shape(name=f"h100x{n}", accelerator="h100", accelerators=n, cpus=n, memory_bytes=n * 8 * GB) for n in (1, 2)
@@ -49,7 +52,7 @@ def a_host(cpus: int = 2, *, gpus: int = 0, name: str = "laptop", memory_bytes: 
 
 
 def a_cluster(*hosts: Host) -> Cluster:
-    return Cluster(hosts=hosts or (a_host(),))
+    return cluster_of(hosts or (a_host(),))
 
 
 def a_run(number: int = 1, **changes: object) -> Waiting:
@@ -57,8 +60,38 @@ def a_run(number: int = 1, **changes: object) -> Waiting:
     return replace(run, **changes)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What became of every run."""
+
+    starts: tuple[Start, ...]
+    waits: tuple[Wait, ...]
+    never: tuple[Never, ...]
+
+
+def decided(
+    cluster: Cluster,
+    runs: Sequence[Waiting],
+    now_ns: int = 0,
+    *,
+    running: Sequence[Running] = (),
+    queues: Queues = QUEUES,
+) -> Answers:
+    """What `decide` says, and of every run that waits, why."""
+    asked = runs_of(runs, running)
+    decisions = decide(cluster, queues, asked, now_ns)
+    out = {answer.run_id for answer in (*decisions.starts, *decisions.never)}
+    waiting = sorted(
+        (run for run in runs if run.run_id not in out), key=lambda run: (-run.priority, run.submitted_ns, run.run_id)
+    )
+    line = tuple(run.run_id for run in waiting)
+    after = cluster.without([start.placement for start in decisions.starts])
+    waits = tuple(why(after, asked, line, decisions, run_id) for run_id in line)
+    return Answers(starts=decisions.starts, waits=waits, never=decisions.never)
+
+
 def the_start(cluster: Cluster, run: Waiting) -> Start:
-    decisions = decide(cluster, QUEUES, [run], 0)
+    decisions = decided(cluster, [run], 0)
     assert [len(decisions.starts), len(decisions.waits), len(decisions.never)] == [1, 0, 0]
     return decisions.starts[0]
 
@@ -98,25 +131,25 @@ def test_order_is_priority_then_time_then_id() -> None:
     runs = [a_run(1), a_run(2, priority=5), a_run(3, submitted_ns=1), a_run(4, submitted_ns=0)]
     cluster = a_cluster(a_host(4))
     for order in (runs, runs[::-1]):
-        starts = decide(cluster, QUEUES, order, 0).starts
+        starts = decided(cluster, order, 0).starts
         assert [start.run_id for start in starts] == ["r0000002", "r0000004", "r0000001", "r0000003"]
 
 
 def test_the_head_of_the_line_keeps_what_is_free() -> None:
     """A gang of two waits; a single node behind it must not take the CPU that it waits for."""
-    held = the_start(a_cluster(), a_run(9)).placement
-    decisions = decide(a_cluster().without([held]), QUEUES, [a_run(1, nodes=2), a_run(2)], 0)
+    running = Running(run=a_run(9), placement=the_start(a_cluster(), a_run(9)).placement, started_ns=0)
+    decisions = decided(a_cluster().without([running.placement]), [a_run(1, nodes=2), a_run(2)], 0, running=[running])
     assert decisions.starts == ()
     assert [wait.why_class for wait in decisions.waits] == [WhyClass.BEHIND, WhyClass.RESERVED]
     assert decisions.waits[0].text == (
-        "first in line: 2 cpux1 nodes need 2 CPUs, 1 free; the rest is held by running runs"
+        "first in line: 2 cpux1 nodes need 2 CPUs, 1 free; the rest is held by 1 running run; --nodes 1 would start now"
     )
-    assert decisions.waits[1].text == "what is free is reserved for r0000001, which is first in line"
+    assert decisions.waits[1].text == "what is free is reserved for r0000001, which stands before it"
 
 
 def test_a_run_that_never_fits_holds_nobody_up() -> None:
     """Only a run that could start some day keeps what is free."""
-    decisions = decide(a_cluster(), QUEUES, [a_run(1, nodes=3), a_run(2)], 0)
+    decisions = decided(a_cluster(), [a_run(1, nodes=3), a_run(2)], 0)
     assert [never.run_id for never in decisions.never] == ["r0000001"]
     assert [start.run_id for start in decisions.starts] == ["r0000002"]
 
@@ -124,10 +157,10 @@ def test_a_run_that_never_fits_holds_nobody_up() -> None:
 def test_a_run_in_back_off_waits_and_holds_nobody_up() -> None:
     """`not_before_ns` is respected to the nanosecond."""
     runs = [a_run(1, not_before_ns=100, nodes=2), a_run(2)]
-    early = decide(a_cluster(), QUEUES, runs, 99)
+    early = decided(a_cluster(), runs, 99)
     assert [start.run_id for start in early.starts] == ["r0000002"]
     assert [wait.run_id for wait in early.waits] == ["r0000001"]
-    assert [start.run_id for start in decide(a_cluster(), QUEUES, runs, 100).starts] == ["r0000001"]
+    assert [start.run_id for start in decided(a_cluster(), runs, 100).starts] == ["r0000001"]
 
 
 def test_an_elastic_gang_starts_with_what_is_free() -> None:
@@ -149,7 +182,7 @@ def test_a_gang_keeps_together_where_it_can() -> None:
 def test_memory_counts() -> None:
     """A node whose memory is taken does not start, although its CPUs are free."""
     cluster = a_cluster(a_host(4, memory_bytes=6 * GB))
-    decisions = decide(cluster, QUEUES, [a_run(1), a_run(2)], 0)
+    decisions = decided(cluster, [a_run(1), a_run(2)], 0)
     assert (len(decisions.starts), len(decisions.waits)) == (1, 1)
     assert "4.0 GB of memory, 2.0 GB free" in decisions.waits[0].text
 
@@ -158,11 +191,11 @@ def test_fragmentation_is_told_as_such() -> None:
     """Enough CPUs are free, but not on one host."""
     hosts = (a_host(2, name="a"), a_host(2, name="b"))
     held = [the_start(a_cluster(host), a_run(9)).placement for host in hosts]
-    wait = decide(a_cluster(*hosts).without(held), QUEUES, [a_run(shapes=("cpux2",))], 0).waits[0]
+    wait = decided(a_cluster(*hosts).without(held), [a_run(shapes=("cpux2",))], 0).waits[0]
     assert wait.why_class is WhyClass.FRAGMENTATION
     assert (
         wait.text
-        == "first in line: 1 cpux2 node needs 2 CPUs each, on one host; enough is free in all, but not together"
+        == "1 cpux2 node needs 2 CPUs each, on one host; enough is free in all, but not together; --shape cpux1 would start now"
     )
 
 
@@ -209,17 +242,9 @@ def test_a_hint_says_when_it_would_have_to_wait() -> None:
     assert error.hint == "--nodes 2 would run when what is held is free."
 
 
-def test_the_forecast_is_what_decide_says() -> None:
-    """The run that was not sent stands behind those that wait."""
-    cluster = a_cluster()
-    assert isinstance(forecast(cluster, QUEUES, [], a_run(5), 0), Start)
-    assert isinstance(forecast(cluster, QUEUES, [a_run(1, nodes=2)], a_run(5), 0), Wait)
-    assert isinstance(forecast(cluster, QUEUES, [], a_run(5, nodes=9), 0), Never)
-
-
 def test_a_cluster_without_hosts_refuses_in_words() -> None:
     """Nothing on offer is a sentence, not a crash."""
-    error = refusal(Cluster(hosts=()), QUEUES, a_run())
+    error = refusal(cluster_of([]), QUEUES, a_run())
     assert error is not None
     assert "no host offers a shape" in error.message
 
@@ -246,16 +271,16 @@ RUNS = st.lists(
 ).map(lambda runs: tuple(replace(run, run_id=RunId(f"r{i:07}")) for i, run in enumerate(runs)))  # fmt: skip
 
 
-def placements(decisions: Decisions) -> Sequence[tuple[str, tuple[int, ...], tuple[str, ...]]]:
+def placements(decisions: Answers) -> Sequence[tuple[str, tuple[int, ...], tuple[str, ...]]]:
     return [(n.host, n.cpus, n.devices) for start in decisions.starts for n in start.placement.nodes]
 
 
 @given(CLUSTERS, RUNS, st.integers(0, 20))
 def test_no_cpu_and_no_device_is_given_twice(cluster: Cluster, runs: tuple[Waiting, ...], now_ns: int) -> None:
     """Neither within a gang, nor between runs, nor over what running runs hold."""
-    first = decide(cluster, QUEUES, runs[::2], now_ns)
+    first = decided(cluster, runs[::2], now_ns)
     rest = cluster.without([start.placement for start in first.starts])
-    nodes = [*placements(first), *placements(decide(rest, QUEUES, runs[1::2], now_ns))]
+    nodes = [*placements(first), *placements(decided(rest, runs[1::2], now_ns))]
     cpus = list(chain.from_iterable([(host, cpu) for cpu in cpus] for host, cpus, _ in nodes))
     devices = list(chain.from_iterable([(host, device) for device in devices] for host, _, devices in nodes))
     assert len(cpus) == len(set(cpus))
@@ -266,9 +291,9 @@ def test_no_cpu_and_no_device_is_given_twice(cluster: Cluster, runs: tuple[Waiti
 def test_gangs_are_whole_and_get_what_they_asked_for(cluster: Cluster, runs: tuple[Waiting, ...], now_ns: int) -> None:
     """All nodes (an elastic gang: at least its fewest) with all CPUs and devices of a shape that was asked for."""
     by_id = {run.run_id: run for run in runs}
-    for start in decide(cluster, QUEUES, runs, now_ns).starts:
+    for start in decided(cluster, runs, now_ns).starts:
         run, shape, nodes = by_id[start.run_id], start.placement.shape, start.placement.nodes
-        assert len(nodes) in run.sizes
+        assert len(nodes) in run.kind.sizes
         assert [node.index for node in nodes] == list(range(len(nodes)))
         assert all((len(node.cpus), len(node.devices)) == (shape.cpus, shape.accelerators) for node in nodes)
         assert start.placement.ranks_per_node <= shape.slots
@@ -282,8 +307,8 @@ def test_equal_arguments_give_equal_decisions_in_any_order(
     """Every run comes out once, and the order in which runs are given means nothing."""
     shuffled = list(runs)
     rng.shuffle(shuffled)  # type: ignore[attr-defined]
-    decisions = decide(cluster, QUEUES, runs, now_ns)
-    assert decide(cluster, QUEUES, shuffled, now_ns) == decisions
+    decisions = decided(cluster, runs, now_ns)
+    assert decided(cluster, shuffled, now_ns) == decisions
     answers = [*decisions.starts, *decisions.waits, *decisions.never]
     assert sorted(answer.run_id for answer in answers) == sorted(run.run_id for run in runs)
 
@@ -291,16 +316,16 @@ def test_equal_arguments_give_equal_decisions_in_any_order(
 @given(CLUSTERS, RUNS)
 def test_never_means_never(cluster: Cluster, runs: tuple[Waiting, ...]) -> None:
     """Told `never` is exactly the run that would not start on the empty cluster if it stood there alone."""
-    refused = {never.run_id for never in decide(cluster, QUEUES, runs, 0).never}
+    refused = {never.run_id for never in decided(cluster, runs, 0).never}
     for run in runs:
-        alone = decide(cluster.emptied(), QUEUES, [replace(run, not_before_ns=0)], 0)
+        alone = decided(cluster.emptied(), [replace(run, not_before_ns=0)], 0)
         assert (run.run_id in refused) == (not alone.starts)
 
 
 @given(CLUSTERS, RUNS)
 def test_what_a_refusal_proposes_runs(cluster: Cluster, runs: tuple[Waiting, ...]) -> None:
     """A hint that names options is a run that starts on the empty cluster."""
-    for never in decide(cluster, QUEUES, runs, 0).never:
+    for never in decided(cluster, runs, 0).never:
         if not never.hint.startswith("--"):
             continue
         words = never.hint.split(" would ")[0].split()
@@ -314,13 +339,13 @@ def test_what_a_refusal_proposes_runs(cluster: Cluster, runs: tuple[Waiting, ...
             ranks_per_node=int(options.get("--ranks-per-node", run.ranks_per_node)),
             shapes=(options["--shape"],) if "--shape" in options else run.shapes,
         )
-        assert decide(cluster.emptied(), QUEUES, [tried], 0).starts
+        assert decided(cluster.emptied(), [tried], 0).starts
 
 
 @given(CLUSTERS, RUNS, st.integers(0, 20))
 def test_no_run_starts_while_one_before_it_waits(cluster: Cluster, runs: tuple[Waiting, ...], now_ns: int) -> None:
     """First come, first served: nobody who is ready overtakes."""
-    decisions = decide(cluster, QUEUES, runs, now_ns)
+    decisions = decided(cluster, runs, now_ns)
     line = sorted(runs, key=lambda run: (-run.priority, run.submitted_ns, run.run_id))
     ready = [run.run_id for run in line if run.not_before_ns <= now_ns]
     started = {start.run_id for start in decisions.starts}

@@ -1,0 +1,131 @@
+"""Which waiting runs start now, where, and which running ones give way to them.
+
+    decide(cluster, queues, runs, now_ns) -> Decisions
+
+In: the cluster with what is held, the queues with their policy, the runs. Out: whole gangs only, each placed in one step.
+Method: rank -> line up -> fit -> start | take a place | reserve; then the next in line.
+Rule 1: no clock, no I/O, no randomness; equal arguments give equal decisions, in whatever order the runs were given.
+Rule 2: nothing starts where it would delay a start that is reserved for a run before it.
+Rule 3: who gives way goes first: a run that takes a place starts when those before it have left (`Start.after`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from jupyter_aicci.model.text import NS
+from jupyter_aicci.scheduler.backfill import keep_promises, reserve
+from jupyter_aicci.scheduler.cluster import Cluster
+from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, WhyClass
+from jupyter_aicci.scheduler.giveway import take_place
+from jupyter_aicci.scheduler.layout import lay_out_anew
+from jupyter_aicci.scheduler.never import never
+from jupyter_aicci.scheduler.policies import Backfill, Policy, policy_named
+from jupyter_aicci.scheduler.queues import Queues
+from jupyter_aicci.scheduler.runs import Runs, Waiting
+from jupyter_aicci.scheduler.session import Found, Session
+
+
+def decide(cluster: Cluster, queues: Queues, runs: Runs, now_ns: int) -> Decisions:
+    """What happens now."""
+    return settled(cluster, queues, runs, now_ns / NS, policy=policy_named(queues.policy)).decisions()
+
+
+def settled(
+    cluster: Cluster, queues: Queues, runs: Runs, now_s: float, *, policy: Policy, likely: bool = False
+) -> Session:
+    """The session in which all is decided; `likely`: by what runs are expected to take, where anybody knows, not by limits."""
+    session = Session(cluster, queues, runs, now_s, policy=policy, likely=likely)
+    if session.policy.anew:
+        lay_out_anew(session)
+        return session
+    if session.policy.backfill is Backfill.CONSERVATIVE:
+        keep_promises(session)
+    for at in _in_line(session):
+        _settle(session, at)
+    return session
+
+
+def _in_line(session: Session) -> Iterator[int]:
+    """Rows of waiting runs, next first; where nobody is to get a reservation, kinds that found no place are passed over."""
+    if session.standing.shared:
+        yield from session.standing.line(session)
+        return
+    order, kinds = session.order, session.waiting["kind"][session.order]
+    everyone, at = session.policy.backfill is Backfill.CONSERVATIVE, 0
+    while at < len(order):
+        yield int(order[at])
+        if session.policy.backfill is Backfill.NONE and session.head is not None:
+            return
+        at += 1
+        if not everyone and at < len(order) and session.dead[kinds[at]]:
+            alive = ~session.dead[kinds[at:]]
+            step = int(alive.argmax())
+            if not alive[step]:
+                return
+            at += step
+
+
+def _settle(session: Session, at: int) -> None:
+    """Decide about one waiting run."""
+    run_id, not_before_s = session.runs.waiting_ids[at], float(session.waiting["not_before_s"][at])
+    if at in session.settled:
+        return
+    if not session.options(at) or not session.queue_is_open(at):
+        session.never.append(never_started(session, at))
+    elif not_before_s > session.now_s:
+        session.blocked[run_id] = Blocked(why=WhyClass.BEHIND, until_s=not_before_s)
+    elif (quota := session.standing.may_start(session, at)) is not None:
+        session.blocked[run_id] = Blocked(why=WhyClass.QUOTA, quota=quota)
+    else:
+        _start_or_wait(session, at)
+
+
+def never_started(session: Session, at: int) -> Never:
+    """Why a run can never start."""
+    kind, row = session.kind(at), session.waiting[at]
+    request = Waiting(run_id=session.runs.waiting_ids[at], queue=session.runs.queues[int(row["queue"])], **asdict(kind))
+    return never(session.cluster, session.queues, request) or Never(
+        run_id=request.run_id,
+        code="never_fits",
+        text="this run can never start here.",
+        hint="`%aicci shapes` lists what is.",
+    )
+
+
+def _start_or_wait(session: Session, at: int) -> None:
+    number, run_id = int(session.waiting["kind"][at]), session.runs.waiting_ids[at]
+    found = None if session.dead[number] else session.place(session.kind(at), session.options(at))
+    if found is not None and session.head is not None:
+        found = _clear_of_reservations(session, at)
+        if found is None:
+            session.blocked[run_id] = Blocked(why=WhyClass.RESERVED, behind=session.head)
+            _wait(session, at)
+            return
+    if found is not None:
+        session.start(at, found)
+        return
+    session.dead[number] = True
+    if not take_place(session, at):
+        session.blocked[run_id] = Blocked(why=WhyClass.BEHIND)
+        _wait(session, at)
+
+
+def _clear_of_reservations(session: Session, at: int) -> Found | None:
+    """A place where the run delays nobody who has a reservation."""
+    if session.policy.backfill is Backfill.SKIP:
+        return session.place(session.kind(at), session.options(at))
+    for earlier in session.unplanned:
+        reserve(session, earlier)
+    session.unplanned = []
+    return session.place(session.kind(at), session.options(at), session.ends_s(at))
+
+
+def _wait(session: Session, at: int) -> None:
+    """Keep a place for the run, as far as the policy keeps any."""
+    if session.policy.backfill is Backfill.CONSERVATIVE:
+        reserve(session, at)
+    elif session.policy.backfill is Backfill.EASY and session.head is None:
+        session.unplanned.append(at)  # planned for when somebody could start at its expense
+    session.head = session.head or session.runs.waiting_ids[at]

@@ -1,0 +1,165 @@
+"""A run that does not fit takes the place of others: which of them it may ask, and what happens then.
+
+In: a session and the row of a waiting run. Out: whether it got a place; the session then has the preemptions, and a start
+`after` them.
+Rule 1: a run that has been told to leave is as good as gone: its place is used before anybody else is asked.
+Rule 2: nobody is asked who has had his place for less than the policy's minimum, or who cannot go on from a checkpoint.
+Rule 3: who may take from whom is the order's, the priorities' and the queues' business; `preempt` finds the cheapest of these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.scheduler.choose import Choice, highest_level
+from jupyter_aicci.scheduler.decisions import Preempt
+from jupyter_aicci.scheduler.free import MILLI, Free
+from jupyter_aicci.scheduler.policies import Takes
+from jupyter_aicci.scheduler.preempt import Candidates, Want, candidates_of, victims
+from jupyter_aicci.scheduler.runs import Kind
+from jupyter_aicci.scheduler.session import Found, Session
+
+RESTART_S = 60.0  # what a start costs a gang beside the work that it repeats, where nobody has measured it
+
+
+def take_place(session: Session, at: int) -> bool:
+    """Whether the run starts in the place of others."""
+    if session.policy.takes is Takes.NOBODY and session.soon is None and not session.standing.reclaims:
+        return False
+    kind, options = session.kind(at), session.options(at)
+    found = session.place(kind, options, free=session.soon) if session.soon is not None else None
+    gone: tuple[RunId, ...] = ()
+    if found is None:
+        gone, found = _ask(session, at, kind, options)
+    if found is None:
+        return False
+    _give_way(session, at, gone)
+    free = session.soon
+    assert free is not None, "somebody leaves"
+    session.start(at, found, free=free, after=_leavers_on(session, found))
+    session.close(found.picks)
+    return True
+
+
+def _ask(session: Session, at: int, kind: Kind, options: tuple[Choice, ...]) -> tuple[tuple[RunId, ...], Found | None]:
+    """(the runs that are to go, the place that the run then has); ((), None) if there are none to ask, or not enough."""
+    allowed = _may_ask(session, at)
+    if not allowed.any():
+        return (), None
+    candidates = session.candidates or _candidates(session)
+    session.candidates = candidates
+    candidates = _only(candidates, allowed)
+    free = session.soon or session.free
+    for choice in options:
+        want = _want(session, kind, choice)
+        tried: dict[tuple[str, ...], Found | None] = {}
+
+        def simulate(ids: tuple[str, ...], tried: dict[tuple[str, ...], Found | None] = tried) -> bool:
+            tried[ids] = session.place(kind, options, free=_without(session, free, ids))
+            return tried[ids] is not None
+
+        answer = victims(session.fabric.tree, _amounts(free), want, candidates, simulate)
+        if answer is not None:
+            return tuple(map(RunId, answer.ids)), tried[answer.ids]
+    return (), None
+
+
+def _may_ask(session: Session, at: int) -> np.ndarray:
+    """bool[running]: whose place this run may take."""
+    rows, row = session.running, session.waiting[at]
+    ran_s = session.now_s - rows["started_s"]
+    able = (rows["preemptible"] == 1) & (ran_s >= session.policy.min_run_s) & ~session.gone
+    lower = rows["priority"] < row["priority"]
+    if session.policy.takes is Takes.LATER:
+        lower |= session.rank()[: len(rows)] > session.rank()[len(rows) + at]
+    mine = rows["queue"] == row["queue"]
+    return able & ((mine & lower) | session.standing.may_reclaim(session, at))
+
+
+def _candidates(session: Session) -> Candidates:
+    """All running gangs, what each loses, and what each would free where."""
+    rows, victim, host, freed = session.running, [], [], []
+    for number, placement in enumerate(session.runs.placements):
+        shape = placement.shape
+        whole = shape.accelerators if shape.accelerator_milli == MILLI else 0
+        for node in placement.nodes:
+            at = session.fabric.index.get(node.host)
+            if at is not None:
+                victim.append(number)
+                host.append(at)
+                freed.append((whole, shape.cpu_milli, shape.memory_bytes))
+    since_s = np.maximum(np.maximum(rows["started_s"], rows["checkpoint_s"]), 0.0)
+    waste = rows["units"] * (session.now_s - since_s + RESTART_S)
+    return candidates_of(
+        session.runs.running_ids,
+        waste,
+        np.ones(len(rows), dtype=bool),
+        np.array(victim, dtype=np.int64),
+        np.array(host, dtype=np.int64),
+        np.array(freed, dtype=np.int64).reshape(-1, 3).T,
+    )
+
+
+def _only(candidates: Candidates, allowed: np.ndarray) -> Candidates:
+    return Candidates(
+        ids=candidates.ids,
+        waste=candidates.waste,
+        allowed=allowed,
+        victim=candidates.victim,
+        host=candidates.host,
+        freed=candidates.freed,
+    )
+
+
+def _want(session: Session, kind: Kind, choice: Choice) -> Want:
+    shape = choice.shape
+    whole = shape.accelerators if shape.accelerator_milli == MILLI else 0
+    return Want(
+        nodes=kind.sizes[-1],
+        demand=np.array([whole, shape.cpu_milli, shape.memory_bytes], dtype=np.int64),
+        usable=session.fabric.accepting(shape) & ~session.closed,
+        highest_level=highest_level(session.fabric, kind) or 0,
+    )
+
+
+def _amounts(free: Free) -> np.ndarray:
+    """int64[3, N]: wholly free accelerators, CPU time, memory."""
+    return np.stack([free.whole, free.cpu_milli, free.memory])
+
+
+def _without(session: Session, free: Free, ids: tuple[str, ...]) -> Free:
+    """What is free once these are gone."""
+    left = free.copy()
+    for run_id in ids:
+        left.give(session.runs.placements[session.running_at(RunId(run_id))])
+    return left
+
+
+def _give_way(session: Session, at: int, gone: tuple[RunId, ...]) -> None:
+    """These are told to go."""
+    session.soon = _without(session, session.soon or session.free, gone)
+    taker = session.runs.waiting_ids[at]
+    for run_id in gone:
+        session.gone[session.running_at(run_id)] = True
+        session.preempts.append(Preempt(run_id=run_id, for_run=taker, reason=_reason(session, at, run_id)))
+
+
+def _reason(session: Session, at: int, run_id: RunId) -> str:
+    victim, row = session.running[session.running_at(run_id)], session.waiting[at]
+    if victim["queue"] != row["queue"]:
+        return f"queue {session.runs.queues[int(row['queue'])]} takes back its share"
+    if victim["priority"] < row["priority"]:
+        return f"a run of priority {int(row['priority'])} takes its place, its own is {int(victim['priority'])}"
+    return "a run that has had less so far takes its place"
+
+
+def _leavers_on(session: Session, found: Found) -> tuple[RunId, ...]:
+    """The leaving runs on the hosts that were picked."""
+    picked = set(found.picks.hosts.tolist())
+    leaving = np.nonzero(session.gone)[0].tolist()
+    return tuple(
+        session.runs.running_ids[row]
+        for row in leaving
+        if any(session.fabric.index.get(node.host) in picked for node in session.runs.placements[row].nodes)
+    )

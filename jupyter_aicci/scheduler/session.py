@@ -1,0 +1,230 @@
+"""The working state of one decision: what is left of the cluster and of each queue's share, and what was decided so far.
+
+Rule 1: a session lives as long as one call of `decide`; only its own copies are changed.
+Rule 2: runs of one kind are alike. What did not fit once is not tried again, so that a line of thousands costs as little as
+its kinds.
+What is done with a session stands beside it: `backfill` reserves, `giveway` takes places, `layout` lays all out anew.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.model.placement import Bandwidth, Placement
+from jupyter_aicci.scheduler.bandwidth import bandwidth, best
+from jupyter_aicci.scheduler.choose import Choice, choices, highest_level
+from jupyter_aicci.scheduler.cluster import Cluster
+from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, Preempt, Reserve, Start
+from jupyter_aicci.scheduler.fit import Picks, first_fit, largest_fit
+from jupyter_aicci.scheduler.free import Free
+from jupyter_aicci.scheduler.order import next_change_s, ranked
+from jupyter_aicci.scheduler.plan import Plan
+from jupyter_aicci.scheduler.policies import Placing, Policy
+from jupyter_aicci.scheduler.preempt import Candidates
+from jupyter_aicci.scheduler.queues import Queues
+from jupyter_aicci.scheduler.runs import Kind, Runs
+from jupyter_aicci.scheduler.shared import standing_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A place for a whole gang."""
+
+    choice: Choice
+    nodes: int
+    picks: Picks
+
+
+class Session:
+    """Made by `decide`. Rows of `waiting` and `running` are those of the runs, brought up to now."""
+
+    def __init__(
+        self, cluster: Cluster, queues: Queues, runs: Runs, now_s: float, *, policy: Policy, likely: bool
+    ) -> None:
+        self.queues, self.runs, self.now_s, self.likely = queues, runs, now_s, likely
+        self.cluster, self.policy = cluster, policy
+        self.fabric, self.free = cluster.fabric, cluster.free.copy()
+        self.waiting = _sized(runs, self)
+        self.running = _advanced(runs.running, now_s)
+        self.best_first = _best_first(self)  # rows of running runs, then of waiting ones
+        self.order = self.best_first[self.best_first >= len(self.running)] - len(self.running)
+        self._rank: np.ndarray | None = None
+        self.standing = standing_of(self)
+        self.dead = np.zeros(len(runs.kinds), dtype=bool)  # kinds that found no place
+        self.closed = np.zeros(len(self.fabric.hosts), dtype=bool)  # hosts that a run gets when others have left
+        # who leaves, and what is free then
+        self.gone = self.running["leaving"] == 1
+        self.soon = self._after_leaving() if self.gone.any() else None
+        self.candidates: Candidates | None = None
+        # reservations
+        self.head: RunId | None = None  # the first run that could not start
+        self.unplanned: list[int] = []
+        self.plan: Plan | None = None
+        self.kept: dict[RunId, Found] = {}  # where each run starts that has a reservation
+        self.guessed = np.zeros(len(self.fabric.hosts), dtype=bool)  # hosts with a run of which nobody knows how long
+        # answers
+        self.settled: set[int] = set()
+        self.found: dict[RunId, Found] = {}  # where each run starts now
+        self.starts: list[Start] = []
+        self.preempts: list[Preempt] = []
+        self.reserves: list[Reserve] = []
+        self.never: list[Never] = []
+        self.blocked: dict[RunId, Blocked] = {}
+
+    def decisions(self) -> Decisions:
+        """All that was decided."""
+        return Decisions(
+            starts=tuple(self.starts),
+            preempts=tuple(self.preempts),
+            reserves=tuple(self.reserves),
+            never=tuple(self.never),
+            blocked=self.blocked,
+            next_s=next_change_s(self.policy.order, self.running, self.now_s, self.runs.history),
+        )
+
+    def kind(self, at: int) -> Kind:
+        """What a waiting run asks for."""
+        return self.runs.kinds[int(self.waiting["kind"][at])]
+
+    def options(self, at: int) -> tuple[Choice, ...]:
+        """The shapes that a waiting run may get; () = it can never start."""
+        return choices(self.fabric, self.kind(at))
+
+    def queue_is_open(self, at: int) -> bool:
+        """Whether runs may wait in the queue that it names."""
+        return self.queues.refusal(self.runs.queues[int(self.waiting["queue"][at])]) is None
+
+    def options_of(self, kind: Kind) -> tuple[Choice, ...]:
+        """The same for a kind of run."""
+        return choices(self.fabric, kind)
+
+    def run_id(self, row: int) -> RunId:
+        """The run of a row of `best_first`."""
+        held = len(self.running)
+        return self.runs.running_ids[row] if row < held else self.runs.waiting_ids[row - held]
+
+    def running_at(self, run_id: RunId) -> int:
+        """The row of a run that holds nodes."""
+        return bisect_left(self.runs.running_ids, run_id)
+
+    def rank(self) -> np.ndarray:
+        """The place in the order of each row of `best_first`."""
+        if self._rank is None:
+            self._rank = np.empty(len(self.best_first), dtype=np.int64)
+            self._rank[self.best_first] = np.arange(len(self.best_first))
+        return self._rank
+
+    def close(self, picks: Picks) -> None:
+        """Nobody else gets anything on these hosts now."""
+        self.closed[picks.hosts] = True
+
+    def ends_s(self, at: int) -> float:
+        """When a waiting run ends at the latest if it starts now; inf = it has no limit."""
+        row = self.waiting[at]
+        if self.likely and row["expected_s"] > 0:
+            return self.now_s + float(row["expected_s"])
+        return self.now_s + float(row["limit_s"])
+
+    def place(
+        self, kind: Kind, options: Sequence[Choice], ends_s: float = np.inf, free: Free | None = None
+    ) -> Found | None:
+        """The best place in what is free; where there is a plan, one that is in nobody's way until `ends_s`."""
+        best: Found | None = None
+        level = highest_level(self.fabric, kind) or 0
+        for choice in options:
+            room = (free or self.free).room(choice.shape)
+            if self.plan is not None:
+                room = self.plan.open(choice.shape, room, ends_s)
+            if self.soon is not None:
+                room = np.where(self.closed, 0, room)
+            found = self._fit(room, kind, level)
+            if found is not None and (best is None or found[0] > best.nodes):
+                best = Found(choice=choice, nodes=found[0], picks=found[1])
+                if best.nodes == kind.nodes:
+                    break
+        return best
+
+    def start(self, at: int, found: Found, *, free: Free | None = None, after: tuple[RunId, ...] = ()) -> None:
+        """The gang starts there, when those in `after` have left."""
+        placement = self.placement(found, free or self.free, self.kind(at).nodes)
+        self.starts.append(Start(run_id=self.runs.waiting_ids[at], placement=placement, after=after))
+        self.settled.add(at)
+        self.found[self.runs.waiting_ids[at]] = found
+        self.standing.started(at, placement)
+        if self.plan is not None:
+            self.plan.hold(found.choice.shape, found.picks, self.ends_s(at))
+
+    def placement(self, found: Found, free: Free, wanted: int = 0) -> Placement:
+        """The placement; its nodes are taken from `free`. `wanted`: nodes that the run would rather have."""
+        choice, fewer = found.choice, wanted if wanted > found.nodes else 0
+        return Placement(
+            shape=choice.shape,
+            ranks_per_node=choice.ranks_per_node,
+            nodes=free.place(choice.shape, found.picks),
+            why=choice.why if not fewer else f"{choice.why}; {found.nodes} of {fewer} nodes, what is free now",
+            bandwidth=self.bandwidth(found),
+        )
+
+    def bandwidth(self, found: Found) -> Bandwidth:
+        """What the gang gets there."""
+        fabric, shape = self.fabric, found.choice.shape
+        best_bytes_per_s = fabric.best.get((shape, found.nodes))
+        if best_bytes_per_s is None:
+            room = fabric.whole.room(shape)
+            best_bytes_per_s = fabric.best[shape, found.nodes] = best(
+                fabric.tree, fabric.links, room, found.nodes, shape
+            )
+        return bandwidth(fabric.tree, fabric.links, found.picks, shape, best_bytes_per_s=best_bytes_per_s)
+
+    def _after_leaving(self) -> Free:
+        free = self.free.copy()
+        for row in np.nonzero(self.gone)[0].tolist():
+            free.give(self.runs.placements[row])
+        return free
+
+    def _fit(self, room: np.ndarray, kind: Kind, level: int) -> tuple[int, Picks] | None:
+        if self.policy.placing is Placing.FIRST:
+            picks = first_fit(room, kind.nodes)
+            return (kind.nodes, picks) if picks is not None else None
+        return largest_fit(self.fabric.tree, room, kind.nodes, kind.sizes[-1], level)
+
+
+def _sized(runs: Runs, session: Session) -> np.ndarray:
+    """Rows of the waiting runs with their units: those of the first shape that each may get."""
+    rows = runs.waiting
+    if not len(rows) or rows["units"].all():
+        return rows
+    units = np.zeros(len(runs.kinds), dtype=np.int64)
+    for number in np.unique(rows["kind"]).tolist():
+        options = choices(session.fabric, runs.kinds[number])
+        units[number] = options[0].shape.slots * runs.kinds[number].nodes if options else 0
+    rows = rows.copy()
+    rows["units"] = units[rows["kind"]]
+    return rows
+
+
+def _advanced(rows: np.ndarray, now_s: float) -> np.ndarray:
+    """Rows of runs that hold nodes, with what they have had until now."""
+    if not len(rows):
+        return rows
+    rows = rows.copy()
+    for_s = now_s - rows["started_s"]
+    rows["ran_s"] += for_s
+    rows["attained_s"] += rows["units"] * for_s
+    rows["limit_s"] = np.maximum(rows["limit_s"] - for_s, 0.0)
+    rows["expected_s"] = np.maximum(rows["expected_s"] - for_s, 0.0)
+    return rows
+
+
+def _best_first(session: Session) -> np.ndarray:
+    """Rows of running runs, then of waiting ones: higher priority first, then as the policy has it."""
+    rows = np.concatenate([session.running, session.waiting])
+    best_first = ranked(session.policy.order, rows, session.now_s, session.runs.history)
+    if rows["priority"].any():
+        best_first = best_first[np.argsort(-rows["priority"][best_first], kind="stable")]
+    return best_first
