@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 import numpy as np
 import pytest
@@ -165,14 +166,39 @@ def towns(draw: st.DrawFn, queues: int = 3) -> Town:
     return Town(tree=tree, wants=tuple(wants), claims=claims)
 
 
+def next_states(town: Town, running: dict[int, np.ndarray]) -> list[dict[int, np.ndarray]]:
+    """What may run after one waiting run came in, for each that can."""
+    waiting = [run for run in range(len(town.wants)) if run not in running]
+    return [after for run in waiting if (after := town.tried(run, running)) is not None]
+
+
+def test_no_way_leads_back_where_large_runs_borrow_and_small_ones_reclaim() -> None:
+    """Two queues of four GPUs each: 6 + 2 + 2 and 5 + 4 GPUs, the large ones of high priority; every way is walked."""
+    sizes, queue, priority = [6, 2, 2, 5, 4], np.array([0, 0, 0, 1, 1]), np.array([9, 5, 5, 9, 5])
+    tree = tree_of([()], ["host"])
+    wants = [Want(nodes=1, demand=np.array([gpus]), usable=np.ones(1, np.bool_)) for gpus in sizes]
+    within = within_entitlement(queue, np.array(sizes)[:, None], np.arange(5), np.array([[4], [4]]))
+    claims = Claims(queue=queue, entitled=within, priority=priority, level=np.zeros(5))
+    town = Town(tree=tree, wants=tuple(wants), claims=claims)
+    ways: dict[frozenset[int], list[frozenset[int]]] = {}
+    ahead: list[dict[int, np.ndarray]] = [{}]
+    while ahead:
+        running = ahead.pop()
+        if frozenset(running) not in ways:
+            found = next_states(town, running)
+            ways[frozenset(running)] = [frozenset(after) for after in found]
+            ahead += found
+    TopologicalSorter(ways).prepare()  # raises CycleError
+    assert [state for state, after in ways.items() if not after] == [frozenset({1, 2, 4})]
+
+
 @given(towns(), st.randoms(use_true_random=False))
 def test_preempting_in_any_order_never_comes_back_to_a_state(town: Town, rng) -> None:  # type: ignore[no-untyped-def]
     """Waiting runs are tried at random until none can come in: no set of running runs is seen twice."""
     running: dict[int, np.ndarray] = {}
     seen = {frozenset(running)}
     while True:
-        waiting = [run for run in range(len(town.wants)) if run not in running]
-        steps = [after for run in waiting if (after := town.tried(run, running)) is not None]
+        steps = next_states(town, running)
         if not steps:
             return
         running = rng.choice(steps)

@@ -251,6 +251,14 @@ def test_a_gang_over_two_domains_counts_with_its_whole_waste_in_each() -> None:
     assert answer.ids == ("one",)
 
 
+def test_a_gang_stays_where_the_others_free_enough_in_another_domain() -> None:
+    """Both lose nothing; the wide one alone empties the second leaf, so the other one stays."""
+    tree = a_tree(2, 2)
+    gangs = [a_gang("narrow", 0, 1), a_gang("wide", 0, 0, 2, 3)]
+    answer = asked(tree, a_want(tree, 2, level="leaf"), gangs)
+    assert answer == Victims(ids=("wide",), level=tree.level("leaf"), domain=1, waste=0.0)
+
+
 def test_a_small_gang_is_taken_rather_than_a_large_one_that_is_cheap_for_its_size() -> None:
     """One node is wanted: 64 nodes for 128 unit-seconds are no bargain beside one node for 3."""
     tree = a_tree(70)
