@@ -191,10 +191,7 @@ class Standing:
     def _band(self, row: int, asked: Asked) -> int:
         if not self._within(row, asked, self._entitlement()[row]):
             return 2
-        claims = self.tree.guarantees[row]
-        about = self._what_about(asked)
-        about += [item for item in asked if item[0] in claims and item not in about]
-        return 0 if claims and self._guaranteed(row, about) else 1
+        return 0 if self._guaranteed(row, asked) else 1
 
     def _share(self, row: int) -> float:
         now = self._dominant(self._used[row])
@@ -238,7 +235,7 @@ class Standing:
             for column, kept in self.tree.guarantees[row].items()
             if loses[column]
         )
-        return not breaks or all(self._guaranteed(row, short) for row in up)
+        return not breaks or all(self._guaranteed(row, asked) for row in up)
 
     def _below_meeting(self, one: str, other: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The rows of both paths that are not common."""
@@ -251,11 +248,15 @@ class Standing:
         return all(used[column] + amount <= most[column] for column, amount in asked)
 
     def _guaranteed(self, row: int, asked: Asked) -> bool:
-        """Whether it is all within the row's guarantee; a kind of accelerator may be covered by "accelerator"."""
+        """Whether what the run is about is within the row's guarantee, and all else of it that is named there.
+
+        A kind of accelerator may be covered by "accelerator".
+        """
         claims, last = self.tree.guarantees[row], self._together
         named = [item for item in asked if item[0] in claims]
         any_kind = any(column <= last for column, _ in named)
-        covered = all(column in claims or (column <= last and any_kind) for column, _ in asked)
+        about = self._what_about(asked)
+        covered = all(column in claims or (column <= last and any_kind) for column, _ in about)
         return covered and all(self._used[row][column] + amount <= claims[column] for column, amount in named)
 
     def _short(self, asked: Asked) -> Asked:
@@ -265,7 +266,7 @@ class Standing:
 
     def _what_about(self, asked: Asked) -> Asked:
         """Its accelerators, or all it asks for if there are none."""
-        return [item for item in asked if item[0] <= self._together] or list(asked)
+        return [item for item in asked if item[0] <= self._together] or asked
 
     def _above(self, rows: tuple[int, ...], column: int) -> bool:
         return all(self._used[row][column] > self._entitlement()[row][column] for row in rows)
