@@ -242,6 +242,15 @@ def test_two_hosts_of_one_leaf_are_emptied_for_a_gang_of_two() -> None:
     assert {name[:2] for name in answer.ids} == {"r1", "r2"}
 
 
+def test_small_runs_that_lose_the_same_go_host_by_host() -> None:
+    """Two of three hosts are emptied, not a part of each."""
+    tree = a_tree(3)
+    gangs = [a_gang(f"r{n}{host}", 1, host, gpus=1) for n in range(8) for host in range(3)]
+    answer = asked(tree, a_want(tree, 2), gangs)
+    assert answer
+    assert answer.waste == 16
+
+
 def test_a_gang_over_two_domains_counts_with_its_whole_waste_in_each() -> None:
     """Half of a gang frees half of its nodes in a leaf and costs all of its waste."""
     tree = a_tree(2, 2)
