@@ -52,6 +52,9 @@ class Shape:
     rdma_nics: int = 0
     price: Price = Price(micro_per_h=0)
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # asked for thousands of times in one scheduling decision
+
     @property
     def slots(self) -> int:
         """Most ranks that a node of this shape takes: one per accelerator, else one per CPU."""

@@ -49,17 +49,17 @@ def settled(
 
 def _in_line(session: Session) -> Iterator[int]:
     """Rows of waiting runs, next first; where nobody is to get a reservation, kinds that found no place are passed over."""
-    if session.standing.shared:
-        yield from session.standing.line(session)
+    if session.turns.shared:
+        yield from session.turns.line()
         return
     order, kinds = session.order, session.waiting["kind"][session.order]
-    everyone, at = session.policy.backfill is Backfill.CONSERVATIVE, 0
+    at = 0
     while at < len(order):
         yield int(order[at])
         if session.policy.backfill is Backfill.NONE and session.head is not None:
             return
         at += 1
-        if not everyone and at < len(order) and session.dead[kinds[at]]:
+        if not session.everyone and at < len(order) and session.dead[kinds[at]]:
             alive = ~session.dead[kinds[at:]]
             step = int(alive.argmax())
             if not alive[step]:
@@ -76,7 +76,7 @@ def _settle(session: Session, at: int) -> None:
         session.never.append(never_started(session, at))
     elif not_before_s > session.now_s:
         session.blocked[run_id] = Blocked(why=WhyClass.BEHIND, until_s=not_before_s)
-    elif (quota := session.standing.may_start(session, at)) is not None:
+    elif quota := session.turns.quota(at):
         session.blocked[run_id] = Blocked(why=WhyClass.QUOTA, quota=quota)
     else:
         _start_or_wait(session, at)

@@ -148,12 +148,14 @@ class Free:
         return np.maximum(least, 0)
 
     def _count_devices(self, shape: Shape, at: slice | np.ndarray) -> np.ndarray:
+        rooms: np.ndarray
         if shape.accelerator_milli == MILLI:
-            return self.whole[at] // shape.accelerators
-        if shape.accelerators == 1:
-            places: np.ndarray = np.maximum(self.share[at], 0) // shape.accelerator_milli
-            return places.sum(axis=1)
-        return (self.share[at] >= shape.accelerator_milli).sum(axis=1) // shape.accelerators
+            rooms = self.whole[at] // shape.accelerators
+        elif shape.accelerators == 1:  # several nodes may share a device
+            rooms = (np.maximum(self.share[at], 0) // shape.accelerator_milli).sum(axis=1)
+        else:
+            rooms = (self.share[at] >= shape.accelerator_milli).sum(axis=1) // shape.accelerators
+        return rooms
 
 
 def _columns(shape: Shape, row: list[int], numa: tuple[int, ...], nvlink: tuple[int, ...]) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ RESTART_S = 60.0  # what a start costs a gang beside the work that it repeats, w
 
 def take_place(session: Session, at: int) -> bool:
     """Whether the run starts in the place of others."""
-    if session.policy.takes is Takes.NOBODY and session.soon is None and not session.standing.reclaims:
+    if session.policy.takes is Takes.NOBODY and session.soon is None and not session.turns.reclaims:
         return False
     kind, options = session.kind(at), session.options(at)
     found = session.place(kind, options, free=session.soon) if session.soon is not None else None
@@ -57,7 +57,7 @@ def _ask(session: Session, at: int, kind: Kind, options: tuple[Choice, ...]) -> 
 
         def simulate(ids: tuple[str, ...], tried: dict[tuple[str, ...], Found | None] = tried) -> bool:
             tried[ids] = session.place(kind, options, free=_without(session, free, ids))
-            return tried[ids] is not None
+            return tried[ids] is not None and session.turns.may_reclaim_all(at, tuple(map(RunId, ids)))
 
         answer = victims(session.fabric.tree, _amounts(free), want, candidates, simulate)
         if answer is not None:
@@ -74,7 +74,8 @@ def _may_ask(session: Session, at: int) -> np.ndarray:
     if session.policy.takes is Takes.LATER:
         lower |= session.rank()[: len(rows)] > session.rank()[len(rows) + at]
     mine = rows["queue"] == row["queue"]
-    return able & ((mine & lower) | session.standing.may_reclaim(session, at))
+    may: np.ndarray = able & ((mine & lower) | session.turns.may_reclaim(at))
+    return may
 
 
 def _candidates(session: Session) -> Candidates:
@@ -142,6 +143,7 @@ def _give_way(session: Session, at: int, gone: tuple[RunId, ...]) -> None:
     taker = session.runs.waiting_ids[at]
     for run_id in gone:
         session.gone[session.running_at(run_id)] = True
+        session.turns.left(session.running_at(run_id))
         session.preempts.append(Preempt(run_id=run_id, for_run=taker, reason=_reason(session, at, run_id)))
 
 

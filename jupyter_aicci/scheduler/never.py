@@ -14,11 +14,12 @@ import numpy as np
 from jupyter_aicci.model.errors import UserError, did_you_mean
 from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.model.text import size
-from jupyter_aicci.scheduler.choose import AUTO, candidates, choices, fits_now, highest_level, ranks_on
+from jupyter_aicci.scheduler.choose import AUTO, Choice, candidates, choices, fits_now, highest_level, ranks_on
 from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decisions import Never
-from jupyter_aicci.scheduler.queues import Queues
+from jupyter_aicci.scheduler.queues import Queues, asked
 from jupyter_aicci.scheduler.runs import Kind, Waiting
+from jupyter_aicci.scheduler.turns import quota_tree
 
 
 def never(cluster: Cluster, queues: Queues, run: Waiting) -> Never | None:
@@ -52,11 +53,24 @@ def _refusal(cluster: Cluster, queues: Queues, run: Waiting) -> UserError | None
             "unknown_level", f"level {run.hard_level!r} is not one of this cluster's{_guess(run.hard_level, levels)}.",
             hint=f"--topology hard:LEVEL takes {', '.join(levels[1:])}.", field="topology",
         )  # fmt: skip
-    if choices(cluster.fabric, run.kind):
-        return None
+    options = choices(cluster.fabric, run.kind)
+    if options:
+        return _over_limit(cluster, queues, run, options[0])
     return UserError(
         "never_fits", f"this run can never start here: {_too_much(cluster, run)}.",
         hint=_what_would(cluster, run), field=_field(cluster, run),
+    )  # fmt: skip
+
+
+def _over_limit(cluster: Cluster, queues: Queues, run: Waiting, choice: Choice) -> UserError | None:
+    """The error for a run that is larger than its queue may ever be; None if it is not."""
+    tree = quota_tree(cluster.fabric, queues)
+    quota = tree.too_large(run.queue, tree.vector(asked(choice.shape, run.kind.sizes[-1])))
+    if quota is None:
+        return None
+    return UserError(
+        "over_quota", f"this run can never start in queue {run.queue}: {quota.text}.",
+        hint="`%aicci queues` lists the queues and their limits.", field="queue",
     )  # fmt: skip
 
 

@@ -128,7 +128,7 @@ class Runs:
     """All runs of one decision. `waiting` and `running` are arrays of `ROW`, the lists beside them run along."""
 
     __slots__ = (
-        "_at", "history", "kinds", "placements", "promises", "queues", "running", "running_ids", "users", "waiting",
+        "_at", "history", "kinds", "placements", "promises", "queues", "recent", "running", "running_ids", "users", "waiting",
         "waiting_ids",
     )  # fmt: skip
 
@@ -142,6 +142,7 @@ class Runs:
         self.placements: list[Placement] = []
         self.promises: dict[RunId, Promise] = {}  # of runs that wait
         self.history = History()
+        self.recent: Mapping[tuple[str, str], float] = {}  # (queue, user) -> mean dominant share that it had lately
         # Words get numbers once and keep them, in all values that come from one another.
         self._at: dict[object, int] = {}
 
@@ -186,10 +187,10 @@ class Runs:
         new.promises = self.promises | dict(promises)
         return new
 
-    def knowing(self, history: History) -> Runs:
-        """The same, with what ended runs teach."""
+    def knowing(self, history: History, recent: Mapping[tuple[str, str], float]) -> Runs:
+        """The same, with what ended runs teach, and who had how much lately."""
         new = self._copy()
-        new.history = history
+        new.history, new.recent = history, recent
         return new
 
     def _copy(self) -> Runs:
@@ -197,7 +198,8 @@ class Runs:
         new._at, new.kinds, new.queues, new.users = self._at, self.kinds, self.queues, self.users
         new.waiting, new.waiting_ids = self.waiting, list(self.waiting_ids)
         new.running, new.running_ids = self.running, list(self.running_ids)
-        new.placements, new.promises, new.history = list(self.placements), self.promises, self.history
+        new.placements, new.promises = list(self.placements), self.promises
+        new.history, new.recent = self.history, self.recent
         return new
 
     def _number(self, word: object, words: list[object]) -> int:

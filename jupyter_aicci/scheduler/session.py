@@ -24,11 +24,11 @@ from jupyter_aicci.scheduler.fit import Picks, first_fit, largest_fit
 from jupyter_aicci.scheduler.free import Free
 from jupyter_aicci.scheduler.order import next_change_s, ranked
 from jupyter_aicci.scheduler.plan import Plan
-from jupyter_aicci.scheduler.policies import Placing, Policy
+from jupyter_aicci.scheduler.policies import Backfill, Placing, Policy
 from jupyter_aicci.scheduler.preempt import Candidates
 from jupyter_aicci.scheduler.queues import Queues
 from jupyter_aicci.scheduler.runs import Kind, Runs
-from jupyter_aicci.scheduler.shared import standing_of
+from jupyter_aicci.scheduler.turns import Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,8 @@ class Session:
         self.best_first = _best_first(self)  # rows of running runs, then of waiting ones
         self.order = self.best_first[self.best_first >= len(self.running)] - len(self.running)
         self._rank: np.ndarray | None = None
-        self.standing = standing_of(self)
+        self._options: dict[int, tuple[Choice, ...]] = {}  # by kind
+        self.turns = Turns(self)
         self.dead = np.zeros(len(runs.kinds), dtype=bool)  # kinds that found no place
         self.closed = np.zeros(len(self.fabric.hosts), dtype=bool)  # hosts that a run gets when others have left
         # who leaves, and what is free then
@@ -87,13 +88,22 @@ class Session:
             next_s=next_change_s(self.policy.order, self.running, self.now_s, self.runs.history),
         )
 
+    @property
+    def everyone(self) -> bool:
+        """Whether every run is to get a place in time."""
+        return self.policy.backfill is Backfill.CONSERVATIVE
+
     def kind(self, at: int) -> Kind:
         """What a waiting run asks for."""
         return self.runs.kinds[int(self.waiting["kind"][at])]
 
     def options(self, at: int) -> tuple[Choice, ...]:
         """The shapes that a waiting run may get; () = it can never start."""
-        return choices(self.fabric, self.kind(at))
+        number = int(self.waiting["kind"][at])
+        found = self._options.get(number)
+        if found is None:
+            found = self._options[number] = choices(self.fabric, self.runs.kinds[number])
+        return found
 
     def queue_is_open(self, at: int) -> bool:
         """Whether runs may wait in the queue that it names."""
@@ -155,7 +165,7 @@ class Session:
         self.starts.append(Start(run_id=self.runs.waiting_ids[at], placement=placement, after=after))
         self.settled.add(at)
         self.found[self.runs.waiting_ids[at]] = found
-        self.standing.started(at, placement)
+        self.turns.started(at, placement)
         if self.plan is not None:
             self.plan.hold(found.choice.shape, found.picks, self.ends_s(at))
 
@@ -224,7 +234,7 @@ def _advanced(rows: np.ndarray, now_s: float) -> np.ndarray:
 def _best_first(session: Session) -> np.ndarray:
     """Rows of running runs, then of waiting ones: higher priority first, then as the policy has it."""
     rows = np.concatenate([session.running, session.waiting])
-    best_first = ranked(session.policy.order, rows, session.now_s, session.runs.history)
+    best_first: np.ndarray = ranked(session.policy.order, rows, session.now_s, session.runs.history)
     if rows["priority"].any():
         best_first = best_first[np.argsort(-rows["priority"][best_first], kind="stable")]
     return best_first
