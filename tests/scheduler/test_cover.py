@@ -60,11 +60,9 @@ def test_the_least_is_least_and_fewest(gangs: list[tuple[int, int]], nodes: int)
     assert yard.enough(everybody) == (sum(gains) >= nodes)
     if sum(gains) < nodes:
         return
-    best = min(
-        (sum(waste[index] for index in subset), len(subset))
-        for number in range(1 << len(gangs))
-        if sum(gains[index] for index in (subset := [at for at in everybody if number >> at & 1])) >= nodes
-    )
+    subsets = [[at for at in everybody if number >> at & 1] for number in range(1 << len(gangs))]
+    enough = [subset for subset in subsets if sum(gains[index] for index in subset) >= nodes]
+    best = min((sum(waste[index] for index in subset), len(subset)) for subset in enough)
     found = yard.least(sorted(everybody), everybody)
     assert (sum(waste[index] for index in found), len(found)) == best
 
