@@ -9,6 +9,8 @@ makes later starts earlier or leaves them where they were, and none later.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
 from jupyter_aicci.model.ids import RunId
@@ -39,7 +41,7 @@ def keep_promises(session: Session) -> None:
         if start_s <= session.now_s and _room_on(session, choice, picks):
             session.start(at, Found(choice=choice, nodes=int(picks.counts.sum()), picks=picks))
         else:
-            _book(session, plan, at, choice, Slot(start_s=start_s, picks=picks))
+            keep(session, at, choice, Slot(start_s=start_s, picks=picks))
 
 
 def reserve(session: Session, at: int) -> None:
@@ -52,18 +54,21 @@ def reserve(session: Session, at: int) -> None:
     known = [(choice, slot) for choice, slot in slots if slot is not None]
     if known:
         choice, slot = min(known, key=lambda pair: pair[1].start_s)
-        _book(session, plan, at, choice, slot)
+        keep(session, at, choice, slot)
 
 
 def planned(session: Session) -> Plan:
     """The session's plan, made from what holds nodes where there is none yet."""
     if session.plan is None:
         session.plan = Plan(session.fabric)
-        ends_s = session.now_s + left_s(session, session.running)
-        held = list(zip(session.runs.placements, ends_s.tolist(), session.running["limit_s"].tolist(), strict=True))
-        ids = session.runs.waiting_ids
+        ends_s = (session.now_s + left_s(session, session.running)).tolist()
+        limits_s = session.running["limit_s"].tolist()
+        # Whoever leaves is not seen: the hosts are closed to all but the run that gets them, which stands among the starts.
+        stays = (~session.gone).tolist()
+        rows = zip(session.runs.placements, ends_s, limits_s, stays, strict=True)
+        held = [(placement, end_s, limit_s) for placement, end_s, limit_s, stay in rows if stay]
         for start in session.starts:
-            row = session.waiting[ids.index(start.run_id)]
+            row = session.waiting[bisect_left(session.runs.waiting_ids, start.run_id)]
             held.append((start.placement, session.now_s + float(left_s(session, row)), float(row["limit_s"])))
         _hold(session, session.plan, held)
     return session.plan
@@ -94,7 +99,9 @@ def _hold(session: Session, plan: Plan, held: list[tuple[Placement, float, float
     plan.hold_all(np.array(hosts, dtype=np.int64), np.array(slots, dtype=np.int64), np.array(until))
 
 
-def _book(session: Session, plan: Plan, at: int, choice: Choice, slot: Slot) -> None:
+def keep(session: Session, at: int, choice: Choice, slot: Slot) -> None:
+    """Keep this place in time for the run."""
+    plan = planned(session)
     run_id, picks = session.runs.waiting_ids[at], slot.picks
     start_s, row = max(session.now_s, slot.start_s), session.waiting[at]
     plan.book(choice.shape, picks, start_s, start_s + float(left_s(session, row)))

@@ -83,6 +83,7 @@ class Fabric:
         self._known |= {shape.name: shape for shape in shapes}
         self._accepting: dict[Shape, np.ndarray] = {}
         self.chosen: dict[Any, Any] = {}  # kind of run -> the shapes that it may get, kept by choose.choices
+        self.lowest: dict[tuple[Shape, int], int] = {}  # (shape, nodes) -> the lowest level that can hold the gang
         self.quotas: dict[Any, Any] = {}  # queues -> the tree of them over all that there is, kept by turns.quota_tree
         self.best: dict[tuple[Shape, int], int] = {}  # (shape, nodes) -> the best bandwidth that such a gang can have
 

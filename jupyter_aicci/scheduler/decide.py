@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from jupyter_aicci.model.text import NS
-from jupyter_aicci.scheduler.backfill import keep_promises, reserve
+from jupyter_aicci.scheduler.backfill import keep, keep_promises, reserve
 from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, WhyClass
 from jupyter_aicci.scheduler.giveway import take_place
 from jupyter_aicci.scheduler.layout import lay_out_anew
 from jupyter_aicci.scheduler.never import never
+from jupyter_aicci.scheduler.patience import better_later
 from jupyter_aicci.scheduler.policies import Backfill, Policy, policy_named
 from jupyter_aicci.scheduler.queues import Queues
 from jupyter_aicci.scheduler.runs import Runs, Waiting
@@ -56,7 +57,7 @@ def _in_line(session: Session) -> Iterator[int]:
     at = 0
     while at < len(order):
         yield int(order[at])
-        if session.policy.backfill is Backfill.NONE and session.head is not None:
+        if session.policy.backfill is Backfill.NONE and session.heads:
             return
         at += 1
         if not session.everyone and at < len(order) and session.dead[kinds[at]]:
@@ -95,37 +96,44 @@ def never_started(session: Session, at: int) -> Never:
 
 
 def _start_or_wait(session: Session, at: int) -> None:
-    number, run_id = int(session.waiting["kind"][at]), session.runs.waiting_ids[at]
-    found = None if session.dead[number] else session.place(session.kind(at), session.options(at))
-    if found is not None and session.head is not None:
-        found = _clear_of_reservations(session, at)
-        if found is None:
-            session.blocked[run_id] = Blocked(why=WhyClass.RESERVED, behind=session.head)
-            _wait(session, at)
-            return
-    if found is not None:
-        session.start(at, found)
+    number, kind, options = int(session.waiting["kind"][at]), session.kind(at), session.options(at)
+    found = None if session.dead[number] else session.place(kind, options)
+    if found is None:
+        session.dead[number] = True
+        if not take_place(session, at):
+            _wait(session, at, Blocked(why=WhyClass.BEHIND))
         return
-    session.dead[number] = True
-    if not take_place(session, at):
-        session.blocked[run_id] = Blocked(why=WhyClass.BEHIND)
-        _wait(session, at)
+    before = session.heads and session.policy.backfill is not Backfill.SKIP
+    clear = _clear_of_reservations(session, at) if before else found
+    if clear is None:
+        _wait(session, at, Blocked(why=WhyClass.RESERVED, behind=session.head_before(at)))
+        return
+    later = better_later(session, at, clear) if len(clear.picks.hosts) > 1 else None
+    if later is None:
+        session.start(at, clear)
+    else:
+        keep(session, at, clear.choice, later)
+        _wait(session, at, Blocked(why=WhyClass.FRAGMENTATION, better=True))
 
 
 def _clear_of_reservations(session: Session, at: int) -> Found | None:
     """A place where the run delays nobody who has a reservation."""
-    if session.policy.backfill is Backfill.SKIP:
-        return session.place(session.kind(at), session.options(at))
+    if session.policy.backfill is Backfill.NONE:
+        return (
+            None if session.queue_number(at) in session.heads else session.place(session.kind(at), session.options(at))
+        )
     for earlier in session.unplanned:
         reserve(session, earlier)
     session.unplanned = []
-    return session.place(session.kind(at), session.options(at), session.ends_s(at))
+    return session.place(session.kind(at), session.options(at), clear_until_s=session.ends_s(at))
 
 
-def _wait(session: Session, at: int) -> None:
-    """Keep a place for the run, as far as the policy keeps any."""
+def _wait(session: Session, at: int, blocked: Blocked) -> None:
+    """Tell why, and keep a place for the run as far as the policy keeps any."""
+    run_id, queue = session.runs.waiting_ids[at], session.queue_number(at)
+    session.blocked[run_id] = blocked
     if session.policy.backfill is Backfill.CONSERVATIVE:
         reserve(session, at)
-    elif session.policy.backfill is Backfill.EASY and session.head is None:
+    elif session.policy.backfill is Backfill.EASY and queue not in session.heads and run_id not in session.kept:
         session.unplanned.append(at)  # planned for when somebody could start at its expense
-    session.head = session.head or session.runs.waiting_ids[at]
+    session.heads.setdefault(queue, run_id)

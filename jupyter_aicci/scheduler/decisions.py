@@ -88,6 +88,7 @@ class Blocked:
     quota: str = ""  # the sentence about a queue's limit
     until_s: float = 0.0  # end of its back-off
     behind: RunId | None = None  # the run that has a reservation in its way
+    better: bool = False  # it could start now, and ends sooner where it has a reservation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

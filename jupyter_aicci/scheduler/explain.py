@@ -32,6 +32,9 @@ def why(cluster: Cluster, runs: Runs, line: tuple[RunId, ...], decisions: Decisi
         return Wait(run_id=run_id, why_class=WhyClass.BEHIND, text=text)
     if blocked.why is WhyClass.QUOTA:
         return Wait(run_id=run_id, why_class=WhyClass.QUOTA, text=blocked.quota)
+    if blocked.better:
+        text = "could start now, spread out; it ends sooner where its nodes are together, and has a place there"
+        return Wait(run_id=run_id, why_class=WhyClass.FRAGMENTATION, text=text)
     if blocked.why is WhyClass.RESERVED:
         text = f"what is free is reserved for {blocked.behind}, which stands before it"
         return Wait(run_id=run_id, why_class=WhyClass.RESERVED, text=text)

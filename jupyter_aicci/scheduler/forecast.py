@@ -123,7 +123,7 @@ def _would(session: Session, request: Waiting) -> _Moment | None:
     kind, plan = request.kind, planned(session)
     options = choices(session.fabric, kind)
     ends_s = session.now_s + (request.limit_s or np.inf)
-    found = session.place(kind, options, ends_s)
+    found = session.place(kind, options, clear_until_s=ends_s)
     if found is not None:
         return _Moment(start_s=session.now_s, sure=True, found=found)
     level = highest_level(session.fabric, kind) or 0

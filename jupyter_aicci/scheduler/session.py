@@ -63,7 +63,7 @@ class Session:
         self.soon = self._after_leaving() if self.gone.any() else None
         self.candidates: Candidates | None = None
         # reservations
-        self.head: RunId | None = None  # the first run that could not start
+        self.heads: dict[int, RunId] = {}  # by queue: the first run that could not start
         self.unplanned: list[int] = []
         self.plan: Plan | None = None
         self.kept: dict[RunId, Found] = {}  # where each run starts that has a reservation
@@ -105,6 +105,14 @@ class Session:
             found = self._options[number] = choices(self.fabric, self.runs.kinds[number])
         return found
 
+    def queue_number(self, at: int) -> int:
+        """The queue of a waiting run, as an index into those of the runs."""
+        return int(self.waiting["queue"][at])
+
+    def head_before(self, at: int) -> RunId:
+        """The first run that could not start: of its queue, else of any."""
+        return self.heads.get(self.queue_number(at)) or next(iter(self.heads.values()))
+
     def queue_is_open(self, at: int) -> bool:
         """Whether runs may wait in the queue that it names."""
         return self.queues.refusal(self.runs.queues[int(self.waiting["queue"][at])]) is None
@@ -141,15 +149,15 @@ class Session:
         return self.now_s + float(row["limit_s"])
 
     def place(
-        self, kind: Kind, options: Sequence[Choice], ends_s: float = np.inf, free: Free | None = None
+        self, kind: Kind, options: Sequence[Choice], *, clear_until_s: float | None = None, free: Free | None = None
     ) -> Found | None:
-        """The best place in what is free; where there is a plan, one that is in nobody's way until `ends_s`."""
+        """The best place in what is free; with a moment, one that is in the way of no reservation until then."""
         best: Found | None = None
         level = highest_level(self.fabric, kind) or 0
         for choice in options:
             room = (free or self.free).room(choice.shape)
-            if self.plan is not None:
-                room = self.plan.open(choice.shape, room, ends_s)
+            if clear_until_s is not None and self.plan is not None:
+                room = self.plan.open(choice.shape, room, clear_until_s)
             if self.soon is not None:
                 room = np.where(self.closed, 0, room)
             found = self._fit(room, kind, level)

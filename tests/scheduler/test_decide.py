@@ -344,8 +344,9 @@ def test_what_a_refusal_proposes_runs(cluster: Cluster, runs: tuple[Waiting, ...
 
 @given(CLUSTERS, RUNS, st.integers(0, 20))
 def test_no_run_starts_while_one_before_it_waits(cluster: Cluster, runs: tuple[Waiting, ...], now_ns: int) -> None:
-    """First come, first served: nobody who is ready overtakes."""
-    decisions = decided(cluster, runs, now_ns)
+    """First come, first served: nobody who is ready overtakes in his queue."""
+    runs = tuple(replace(run, queue="default") for run in runs)
+    decisions = decided(cluster, runs, now_ns, queues=replace(QUEUES, policy="fifo"))
     line = sorted(runs, key=lambda run: (-run.priority, run.submitted_ns, run.run_id))
     ready = [run.run_id for run in line if run.not_before_ns <= now_ns]
     started = {start.run_id for start in decisions.starts}
