@@ -1,20 +1,21 @@
-"""A trace on a cluster: how many nodes of which shape each job takes, and the cluster that offers these shapes.
+"""A trace on a cluster: how many nodes of which shape each job takes, and the hosts that offer these shapes.
 
-In: a `Trace`, and hosts with so many accelerators each. Out: `Gangs`, and a `Cluster` of hosts that are alike.
+In: a `Trace`, and a number of hosts or a topology, with so many accelerators on each. Out: `Gangs` and `Host`s.
 Rule 1: a trace that only counts accelerators is divided evenly over as few nodes as can be, so that 12 on hosts of 8 are
 two nodes of 6. Rule 2: a job that the emptied cluster could not hold is an error of the trace, told with its row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.shapes import Shape
-from jupyter_aicci.scheduler.cluster import Cluster, Host
+from jupyter_aicci.scheduler.cluster import Host, NodeState
+from jupyter_aicci.scheduler.topology import Place, Topology
 from jupyter_aicci.traces.table import Ints, bad_trace
 from jupyter_aicci.traces.trace import Trace
 
@@ -38,14 +39,6 @@ class Gangs:
     def shapes(self) -> tuple[Shape, ...]:
         """Every shape that is asked for, the smallest first."""
         return tuple(shape_of(int(count)) for count in np.unique(self.per_node))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """One host of a replay: its name and where it hangs in the topology."""
-
-    name: str
-    path: tuple[str, ...] = ()
 
 
 def gangs(trace: Trace, *, hosts: int, per_host: int) -> Gangs:
@@ -76,32 +69,30 @@ def shape_of(per_node: int) -> Shape:
     return Shape(name=f"{ACCELERATOR}x{per_node}", accelerator=ACCELERATOR, accelerators=per_node, cpus=0)
 
 
-def flat(hosts: int) -> tuple[Site, ...]:
-    """So many hosts side by side, named by number."""
-    width = len(str(max(hosts - 1, 0)))
-    return tuple(Site(name=f"host-{index:0{width}}") for index in range(hosts))
+def flat_hosts(count: int, per_host: int) -> tuple[Host, ...]:
+    """So many hosts that are alike, named by number, each with so many accelerators."""
+    _check("nodes", count, MOST_HOSTS)
+    width = len(str(count - 1))
+    return _hosts({f"host-{index:0{width}}": Place() for index in range(count)}, per_host)
 
 
-def cluster_of(sites: Sequence[Site], per_host: int, shapes: Sequence[Shape]) -> Cluster:
-    """The cluster of these hosts, each with so many accelerators."""
-    _check(len(sites), per_host)
+def mapped_hosts(topology: Topology, per_host: int) -> tuple[Host, ...]:
+    """The hosts of a topology file, each with so many accelerators."""
+    return _hosts(topology.places, per_host)
+
+
+def _hosts(places: Mapping[str, Place], per_host: int) -> tuple[Host, ...]:
+    _check("gpus", per_host, MOST_PER_HOST)
     devices = tuple(map(str, range(per_host)))
-    return Cluster(
-        hosts=tuple(
-            Host(
-                name=site.name, address=_address(index), cpus=(), memory_bytes=0, path=site.path,
-                accelerator=ACCELERATOR, devices=devices, shapes=tuple(shapes),
-            )
-            for index, site in enumerate(sites)
+    return tuple(
+        Host(
+            name=name, path=place.path, state=NodeState(place.state), only_shapes=place.only_shapes,
+            accelerator=ACCELERATOR, devices=devices,
         )
+        for name, place in places.items()
     )  # fmt: skip
 
 
-def _check(hosts: int, per_host: int) -> None:
-    for field, count, most in (("nodes", hosts, MOST_HOSTS), ("gpus", per_host, MOST_PER_HOST)):
-        if not 1 <= count <= most:
-            raise UserError("bad_cluster", f"--{field} {count}: expected 1 to {most}.", field=field)
-
-
-def _address(index: int) -> str:
-    return f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}"
+def _check(field: str, count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise UserError("bad_cluster", f"--{field} {count}: expected 1 to {most}. Nothing was played.", field=field)

@@ -39,6 +39,7 @@ class Progress(Protocol):
     """What a replay asks; job numbers are places in the trace."""
 
     work_ns: Ints  # all that each job has to do
+    exact: bool  # whether the time that a job has run and what it has left make up its work
 
     def start(self, job: int, now_ns: int) -> None:
         """It runs from now on."""
@@ -58,6 +59,8 @@ class Progress(Protocol):
 
 class FreeRestarts:
     """Nothing is lost by a preemption. O(log n) for a start."""
+
+    exact = True
 
     def __init__(self, work_ns: Ints) -> None:
         self.work_ns = work_ns
@@ -98,6 +101,8 @@ class FreeRestarts:
 
 class MuriCosts:
     """Muri's restart costs. O(running jobs) for each event, as all of them pay at each."""
+
+    exact = False
 
     def __init__(self, work_ns: Ints, overhead_ns: Ints) -> None:
         self.work_ns = work_ns * MURI_WORK_PER_MILLE // 1000

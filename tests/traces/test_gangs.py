@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_aicci.model.errors import UserError
-from jupyter_aicci.traces.gangs import cluster_of, flat, gangs
+from jupyter_aicci.traces.gangs import flat_hosts, gangs
 from jupyter_aicci.traces.trace import Trace, parse_trace
 
 
@@ -59,7 +59,7 @@ def test_a_gang_of_given_nodes_is_not_divided_anew() -> None:
 
 def test_hosts_are_in_order_of_their_numbers() -> None:
     """The cluster sorts by name, so that the first by index is the first by name."""
-    names = [site.name for site in flat(12)]
+    names = [host.name for host in flat_hosts(12, 8)]
 
     assert names == sorted(names)
     assert len(set(names)) == 12
@@ -69,6 +69,6 @@ def test_hosts_are_in_order_of_their_numbers() -> None:
 def test_a_cluster_of_absurd_size_is_refused(hosts: int, per_host: int, field: str) -> None:
     """A typing error does not fill the memory."""
     with pytest.raises(UserError) as caught:
-        cluster_of(flat(hosts), per_host, ())
+        flat_hosts(hosts, per_host)
 
     assert (caught.value.code, caught.value.field) == ("bad_cluster", field)

@@ -1,0 +1,153 @@
+"""One replay from a trace to its numbers: the hosts, the policy, what it may know, the forecasts that are asked for.
+
+In: a `Trace` and `Options`. Out: `Replay`. Faces read files into these and write what comes out.
+Rule 1: the policies that know how long runs take are named here, and no other is told: `KNOWING`.
+Rule 2: a policy whose placement is the pool looks at the count of free accelerators alone, so its cluster is one host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from jupyter_aicci.model.errors import UserError, did_you_mean
+from jupyter_aicci.scheduler import (
+    Cluster,
+    Decisions,
+    Host,
+    Policy,
+    Queues,
+    Runs,
+    Waiting,
+    cluster_of,
+    outlook,
+    policy_named,
+)
+from jupyter_aicci.scheduler.decide import settled
+from jupyter_aicci.scheduler.policies import Placing
+from jupyter_aicci.scheduler.topology import Topology
+from jupyter_aicci.traces.gangs import Gangs, flat_hosts, gangs, mapped_hosts
+from jupyter_aicci.traces.metrics import summary
+from jupyter_aicci.traces.progress import FreeRestarts, Progress, muri_costs
+from jupyter_aicci.traces.simulate import Ask, Decide, Played, Stage, Watch, simulate
+from jupyter_aicci.traces.table import NS
+from jupyter_aicci.traces.trace import Trace
+
+KNOWING = frozenset({"sjf", "srtf", "srsf", "easy", "conservative"})  # policies that are told exact run times
+RESTART_COSTS = ("none", "muri")
+MOST_FORECASTS = 2_000  # of a trace, evenly over its jobs; each looks at every run there is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a trace is played on, and how."""
+
+    policy: str = ""  # "" = the default of our own
+    nodes: int = 0  # hosts; 0 = those of the topology
+    gpus: int = 8  # accelerators of each
+    topology: Topology | None = None
+    restart_costs: str = "none"
+    placement: str = ""  # "" = the policy's own
+    queues: Queues = Queues()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replay:
+    """A trace that was played to its end."""
+
+    trace: Trace
+    gangs: Gangs
+    policy: Policy
+    accelerators: int
+    played: Played
+    summary: dict[str, Any]
+
+
+def replay_trace(trace: Trace, options: Options, watch: Watch | None = None) -> Replay:
+    """Play it. Raises `UserError`: bad_trace for jobs that do not fit, bad_cluster, unknown_policy, and the like."""
+    policy = chosen_policy(options)
+    hosts = (
+        mapped_hosts(options.topology, options.gpus) if options.topology else flat_hosts(options.nodes, options.gpus)
+    )
+    found = gangs(trace, hosts=len(hosts), per_host=options.gpus)
+    progress = _progress(options.restart_costs, trace, found)
+    knows = policy.name in KNOWING
+    stage = Stage(
+        cluster=_cluster(hosts, options, found, policy),
+        queues=options.queues,
+        knows_durations=knows,
+        decide=decided_by(policy),
+        ask=_ask(policy),
+        asked=_asked(len(trace)) if knows or trace.limit_ns.any() else frozenset(),
+        watch=watch,
+    )
+    played = simulate(trace, found, progress, stage)
+    accelerators = len(hosts) * options.gpus
+    numbers = summary(trace, found, played, work_ns=progress.work_ns, accelerators=accelerators)
+    told = {"policy": policy.name, "placement": str(policy.placing), "format": trace.format}
+    return Replay(
+        trace=trace, gangs=found, policy=policy, accelerators=accelerators, played=played, summary=numbers | told
+    )
+
+
+def chosen_policy(options: Options) -> Policy:
+    """The policy of these options. Raises `UserError` (unknown_policy, unknown_placement) with the nearest one."""
+    policy = policy_named(options.policy)
+    if not options.placement:
+        return policy
+    if options.placement not in list(Placing):
+        raise _unknown("placement", options.placement, list(Placing))
+    return replace(policy, placing=Placing(options.placement))
+
+
+def decided_by(policy: Policy) -> Decide:
+    """`scheduler.decide` under this policy, whatever placement it was given."""
+
+    def decide(cluster: Cluster, queues: Queues, runs: Runs, now_ns: int) -> Decisions:
+        return settled(cluster, queues, runs, now_ns / NS, policy=policy).decisions()
+
+    return decide
+
+
+def _cluster(hosts: Sequence[Host], options: Options, found: Gangs, policy: Policy) -> Cluster:
+    if policy.placing is Placing.POOL:
+        return cluster_of(flat_hosts(1, len(hosts) * options.gpus), shapes=found.shapes)
+    topology = options.topology
+    levels, links = (topology.levels, topology.links) if topology else ((), ())
+    return cluster_of(hosts, levels=levels, links=links, shapes=found.shapes)
+
+
+def _progress(costs: str, trace: Trace, found: Gangs) -> Progress:
+    if costs not in RESTART_COSTS:
+        raise _unknown("restart_costs", costs, RESTART_COSTS)
+    return muri_costs(trace, found) if costs == "muri" else FreeRestarts(trace.work_ns)
+
+
+def _ask(policy: Policy) -> Ask:
+    """The scheduler's start forecast for one more run."""
+
+    def ask(cluster: Cluster, queues: Queues, runs: Runs, request: Waiting, now_ns: int) -> tuple[int, int]:
+        told = outlook(cluster, queues, runs.submitted(request), now_ns).of(request.run_id)
+        return _ns(told.start_s), _ns(told.latest_s)
+
+    return ask
+
+
+def _asked(jobs: int) -> frozenset[int]:
+    """Which jobs are asked about: all, or as many as there may be, evenly."""
+    return frozenset(np.unique(np.linspace(0, jobs - 1, min(jobs, MOST_FORECASTS)).astype(int)).tolist())
+
+
+def _ns(moment_s: float) -> int:
+    return round(moment_s * NS) if np.isfinite(moment_s) else -1
+
+
+def _unknown(field: str, word: str, known: Sequence[str]) -> UserError:
+    guess = did_you_mean(word, known)
+    return UserError(
+        f"unknown_{field}", f"--{field.replace('_', '-')} {word!r} is not known{': ' + guess if guess else '.'}",
+        hint=f"Known are {', '.join(known)}.", field=field,
+    )  # fmt: skip
