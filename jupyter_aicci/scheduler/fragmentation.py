@@ -23,13 +23,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_aicci.scheduler.share_prices import MILLI, share_prices
+from jupyter_aicci.scheduler import share_prices
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Shares = NDArray[np.int16]
 
+MILLI = share_prices.MILLI
 POPULAR = 0.95  # typical demands are the most frequent ones that make up this share of all, as in FGD's artifact
 SCALE = 1 << 16  # waste is counted in 1/SCALE milli, and the weights of the typical demands sum to SCALE
 HEADROOM = 4 / 3  # CPUs and memory per accelerator below which a host counts as short, in multiples of the usual
@@ -119,7 +120,7 @@ def waste(usual: Typical, cpu_milli: Ints, memory: Ints, share: Shares, kind: In
 class Gradient:
     """The working object: it watches columns of what is free and answers where a demand costs least.
 
-    The columns are the caller's; whoever changes a host's row says so with `placed`, and only that host is computed anew.
+    The columns are the caller's; whoever changes a host's row says so with `placed` or `took`, and only that host is computed anew.
     Costs: a demand's first question O(hosts x typical demands), a later one O(changed hosts x typical demands + hosts).
     """
 
@@ -136,11 +137,20 @@ class Gradient:
         self._tick += 1
         self._changed[host] = self._tick
 
+    def took(self, demand: Demand, host: int) -> None:
+        """The row of this host has changed by what `best` has just said, and by nothing else: cheaper than `placed`."""
+        settled = self._settled == self._tick
+        self.placed(host)
+        if settled:
+            self._waste[host] += self._columns[demand].key[host] >> TIE_BITS
+            self._settled = self._tick
+
     def best(self, demand: Demand, mask: Flags | None = None) -> tuple[int, tuple[int, ...]] | None:
         """(host, devices) where the demand makes least waste, among the hosts of the mask; None where it fits nowhere."""
         key = self._column(demand).key
-        host = int((key if mask is None else np.where(mask, key, NO_ROOM)).argmin())
-        if key[host] == NO_ROOM or (mask is not None and not mask[host]):
+        key = key if mask is None else np.where(mask, key, NO_ROOM)
+        host = int(key.argmin()) if key.size else 0
+        if not key.size or key[host] == NO_ROOM:
             return None
         return host, self._devices(demand, host)
 
@@ -331,4 +341,4 @@ def _prices(history: Mapping[Demand, int]) -> Ints:
     for demand, count in history.items():
         if demand.devices == 1:
             counts[demand.milli] += count
-    return np.rint(PRICE_WEIGHT * SCALE * MILLI * share_prices(counts)).astype(np.int64)
+    return np.rint(PRICE_WEIGHT * SCALE * MILLI * share_prices.share_prices(counts)).astype(np.int64)
