@@ -12,8 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.model.shapes import Shape
+from jupyter_aicci.scheduler.backfill import planned
 from jupyter_aicci.scheduler.choose import Choice, highest_level
 from jupyter_aicci.scheduler.decisions import Preempt
+from jupyter_aicci.scheduler.defragment import defragmented
 from jupyter_aicci.scheduler.free import MILLI, Free
 from jupyter_aicci.scheduler.policies import Takes
 from jupyter_aicci.scheduler.preempt import Candidates, Want, candidates_of, victims
@@ -30,11 +33,15 @@ def take_place(session: Session, at: int) -> bool:
     kind, options = session.kind(at), session.options(at)
     found = session.place(kind, options, free=session.soon) if session.soon is not None else None
     gone: tuple[RunId, ...] = ()
+    reason = ""
     if found is None:
         gone, found = _ask(session, at, kind, options)
     if found is None:
+        gone, found = _move_aside(session, at, kind, options)
+        reason = f"goes on elsewhere, so that {session.runs.waiting_ids[at]} fits"
+    if found is None:
         return False
-    _give_way(session, at, gone)
+    _give_way(session, at, gone, reason)
     free = session.soon
     assert free is not None, "somebody leaves"
     session.start(at, found, free=free, after=_leavers_on(session, found))
@@ -65,16 +72,61 @@ def _ask(session: Session, at: int, kind: Kind, options: tuple[Choice, ...]) -> 
     return (), None
 
 
+def _move_aside(
+    session: Session, at: int, kind: Kind, options: tuple[Choice, ...]
+) -> tuple[tuple[RunId, ...], Found | None]:
+    """The same with runs that lose nothing but the way: they fit elsewhere, and the wait that it saves is worth more.
+
+    They go back to the head of their queues and start elsewhere when they have left.
+    """
+    able = _able(session)
+    if session.policy.takes is Takes.NOBODY or not able.any():
+        return (), None
+    choice, free = options[0], session.soon or session.free
+    want, gain = _want(session, kind, choice), _wait_unit_s(session, at, choice)
+    session.candidates = session.candidates or _candidates(session)
+    wants: dict[str, Want] = {
+        session.runs.running_ids[row]: _held_want(session, row) for row in np.nonzero(able)[0].tolist()
+    }
+    moves = defragmented(session.fabric.tree, _amounts(free), want, _only(session.candidates, able), wants, gain)
+    if moves is None or not moves.moves:
+        return (), None
+    ids = tuple(RunId(move.id) for move in moves.moves)
+    return ids, session.place(kind, options, free=_without(session, free, ids))
+
+
+def _wait_unit_s(session: Session, at: int, choice: Choice) -> float:
+    """What the run loses by waiting for its place in time: units x seconds; 0 where nobody knows when that is."""
+    level = highest_level(session.fabric, session.kind(at)) or 0
+    slot = planned(session).earliest(choice.shape, session.kind(at).sizes[-1], level)
+    if slot is None or session.guessed[slot.picks.hosts].any():
+        return 0.0
+    return float(session.waiting["units"][at]) * max(0.0, slot.start_s - session.now_s)
+
+
+def _held_want(session: Session, row: int) -> Want:
+    """What a running run would need elsewhere."""
+    placement = session.runs.placements[row]
+    kind = session.runs.kinds[int(session.running["kind"][row])]
+    return _wanted(session, placement.shape, len(placement.nodes), kind)
+
+
+def _able(session: Session) -> np.ndarray:
+    """bool[running]: who may be asked at all."""
+    rows = session.running
+    ran_s = session.now_s - rows["started_s"]
+    able: np.ndarray = (rows["preemptible"] == 1) & (ran_s >= session.policy.min_run_s) & ~session.gone
+    return able
+
+
 def _may_ask(session: Session, at: int) -> np.ndarray:
     """bool[running]: whose place this run may take."""
     rows, row = session.running, session.waiting[at]
-    ran_s = session.now_s - rows["started_s"]
-    able = (rows["preemptible"] == 1) & (ran_s >= session.policy.min_run_s) & ~session.gone
     lower = rows["priority"] < row["priority"]
     if session.policy.takes is Takes.LATER:
         lower |= session.rank()[: len(rows)] > session.rank()[len(rows) + at]
     mine = rows["queue"] == row["queue"]
-    may: np.ndarray = able & ((mine & lower) | session.turns.may_reclaim(at))
+    may: np.ndarray = _able(session) & ((mine & lower) | session.turns.may_reclaim(at))
     return may
 
 
@@ -114,10 +166,13 @@ def _only(candidates: Candidates, allowed: np.ndarray) -> Candidates:
 
 
 def _want(session: Session, kind: Kind, choice: Choice) -> Want:
-    shape = choice.shape
+    return _wanted(session, choice.shape, kind.sizes[-1], kind)
+
+
+def _wanted(session: Session, shape: Shape, nodes: int, kind: Kind) -> Want:
     whole = shape.accelerators if shape.accelerator_milli == MILLI else 0
     return Want(
-        nodes=kind.sizes[-1],
+        nodes=nodes,
         demand=np.array([whole, shape.cpu_milli, shape.memory_bytes], dtype=np.int64),
         usable=session.fabric.accepting(shape) & ~session.closed,
         highest_level=highest_level(session.fabric, kind) or 0,
@@ -137,14 +192,14 @@ def _without(session: Session, free: Free, ids: tuple[str, ...]) -> Free:
     return left
 
 
-def _give_way(session: Session, at: int, gone: tuple[RunId, ...]) -> None:
+def _give_way(session: Session, at: int, gone: tuple[RunId, ...], reason: str) -> None:
     """These are told to go."""
     session.soon = _without(session, session.soon or session.free, gone)
     taker = session.runs.waiting_ids[at]
     for run_id in gone:
         session.gone[session.running_at(run_id)] = True
         session.turns.left(session.running_at(run_id))
-        session.preempts.append(Preempt(run_id=run_id, for_run=taker, reason=_reason(session, at, run_id)))
+        session.preempts.append(Preempt(run_id=run_id, for_run=taker, reason=reason or _reason(session, at, run_id)))
 
 
 def _reason(session: Session, at: int, run_id: RunId) -> str:

@@ -62,6 +62,8 @@ POLICIES: dict[str, Policy] = {
         Policy(name="sjf", order="sjf", about="shortest first, past runs that do not fit"),
         Policy(name="easy", order="fifo", backfill=Backfill.EASY,
                about="in the order of submission; others start early if the first in line is not delayed"),
+        Policy(name="priority", order="fifo", backfill=Backfill.EASY, takes=Takes.LOWER,
+               about="as easy; a higher priority and a queue's guarantee take places"),
         Policy(name="conservative", order="fifo", backfill=Backfill.CONSERVATIVE,
                about="in the order of submission; others start early if nobody before them is delayed"),
         Policy(name="srtf", order="srtf", placing=Placing.FIRST, takes=Takes.LATER, anew=True,
@@ -76,7 +78,7 @@ POLICIES: dict[str, Policy] = {
 }  # fmt: skip
 
 
-DEFAULT_POLICY = "easy"
+DEFAULT_POLICY = "priority"
 
 
 def policy_named(name: str) -> Policy:
