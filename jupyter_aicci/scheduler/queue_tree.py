@@ -78,6 +78,7 @@ class Tree:
     priority: tuple[int, ...]
     limits: tuple[Named, ...]
     guarantees: tuple[Named, ...]  # as written, or what lies under it where that is more
+    users: tuple[Mapping[str, float], ...]  # weights of those who have one
     portion: tuple[float, ...]  # dominant share of each row if all of them wanted everything
     forest: Forest
     plain: bool  # one queue without limits: nothing to decide between queues
@@ -145,6 +146,7 @@ def tree_of(queues: Queues, capacity: Amounts | Mapping[str, int]) -> Tree:
         priority=tuple(queues[name].priority for name in order),
         limits=tuple(limits),
         guarantees=tuple(floors),
+        users=tuple(dict(queues[name].users) for name in order),
         portion=tuple(_portions(grown, whole).tolist()),
         forest=grown,
         plain=len(order) == 1 and not limits[0],

@@ -33,9 +33,9 @@ def amounts(**by_resource: float) -> Amounts:
 
 def asked(shape: Shape, nodes: int) -> Amounts:
     """What `nodes` nodes of the shape take."""
-    found = {CPU: shape.cpus * WHOLE * nodes, MEMORY: shape.memory_bytes * nodes}
+    found = {CPU: (shape.cpus * WHOLE + shape.cpu_share_milli) * nodes, MEMORY: shape.memory_bytes * nodes}
     if shape.accelerators:
-        found[shape.accelerator] = shape.accelerators * WHOLE * nodes
+        found[shape.accelerator] = shape.accelerators * shape.accelerator_milli * nodes
     return tuple(sorted((name, amount) for name, amount in found.items() if amount))
 
 
@@ -77,12 +77,17 @@ class Queues:
     half_life_s: float = WEEK_S  # of past use; 0 = past use does not count
     _by_name: dict[str, Queue] = field(init=False, repr=False, compare=False)
     _leaves: dict[str, None] = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)  # asked for in every decision
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "queues", tuple(sorted(self.queues, key=lambda queue: queue.name)))
         object.__setattr__(self, "_by_name", {queue.name: queue for queue in self.queues})
         inner = {queue.parent for queue in self.queues}
         object.__setattr__(self, "_leaves", {queue.name: None for queue in self.queues if queue.name not in inner})
+        object.__setattr__(self, "_hash", hash((self.queues, self.policy, self.half_life_s)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __getitem__(self, name: str) -> Queue:
         return self._by_name[name]

@@ -199,8 +199,11 @@ def recent(share: Floats, started_s: Floats, ended_s: Floats, now_s: float, half
     """[n] the mean share that each use has had lately: the past counts half as much with every half-life.
 
     Use at a steady share since ever has that share; a running use ends `now_s`. Sums of uses are sums of results, and
-    `faded(recent(..., then_s, ...), now_s - then_s, ...)` is what `recent(..., now_s, ...)` gives.
+    `faded(recent(..., then_s, ...), now_s - then_s, ...)` is what `recent(..., now_s, ...)` gives. A half-life of 0
+    remembers nothing.
     """
+    if half_life_s <= 0:
+        return np.zeros_like(share)
     at_end = np.exp2(-np.maximum(now_s - ended_s, 0.0) / half_life_s)
     at_start = np.exp2(-np.maximum(now_s - started_s, 0.0) / half_life_s)
     mean: Floats = share * np.maximum(at_end - at_start, 0.0)
@@ -209,4 +212,6 @@ def recent(share: Floats, started_s: Floats, ended_s: Floats, now_s: float, half
 
 def faded(use: Floats, past_s: float, half_life_s: float) -> Floats:
     """Past use as it counts `past_s` later, when nothing was used since."""
+    if half_life_s <= 0:
+        return np.zeros_like(use)
     return use * float(np.exp(-past_s * log(2.0) / half_life_s))

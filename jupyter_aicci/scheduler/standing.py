@@ -5,8 +5,9 @@ lately. Out of `Standing`: may this run start, whose turn is it, may it take a p
 Rule 1: what a queue is entitled to depends on used and waiting together, so it stays the same while runs start and are
 put back; every answer is integer arithmetic, so it does not depend on the order of what came before.
 Rule 2: a place is taken back only by a run that stays within the entitlement of its own branch, from a branch that is
-above its own. A run that came in so is never thrown out for another, hence nobody takes turns. (Kueue's fair sharing,
-strategy LessThanInitialShare, with the share of both judged against what each is entitled to.)
+above its own (Kueue's fair sharing, strategy LessThanInitialShare, with both judged against what they are entitled to).
+So nobody is thrown out who threw another out, unless his queue borrowed meanwhile. Who gives way inside a queue is not
+judged here: see `claims`, also for what both kinds of giving way need so that they come to rest together.
 """
 
 from __future__ import annotations
@@ -205,10 +206,7 @@ class Standing:
         """Sorts the users of one queue: the smallest share, used now and lately, by weight, goes first."""
         used = self._by_user.get((queue, user))
         share = (self._dominant(used) if used else 0.0) + self._recent.get((queue, user), 0.0)
-        return share / self._weight(queue, user), user
-
-    def _weight(self, queue: str, user: str) -> float:
-        return next((weight for name, weight in self.tree.queues[queue].users if name == user), 1.0)
+        return share / self.tree.users[self.tree.rows[queue]].get(user, 1.0), user
 
     # ---- may it take a place back ----
 

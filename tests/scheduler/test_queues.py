@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +61,17 @@ def test_tables_become_a_tree_of_queues() -> None:
     assert queues["research"] == Queue(name="research", weight=2.0, limit=(("h100", 48_000),))
     assert queues["text"].guarantee == (("accelerator", 500),)
     assert queues.half_life_s == 12 * 3600
+    assert queues.path("vision") == ("vision", "research")
+
+
+def test_the_tree_of_the_reference_page_is_read() -> None:
+    """What a person copies from docs/reference/queues.md is accepted, and means what the page says."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "queues.md"
+    (block,) = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+
+    queues = parsed(block)
+
+    assert queues.leaves == ("default", "nightly", "text", "vision")
     assert queues.path("vision") == ("vision", "research")
 
 
@@ -213,6 +226,8 @@ def test_what_a_shape_takes_counts_every_node() -> None:
 
     assert asked(shape, 2) == (("cpu", 192_000), ("h100", 16_000), ("memory", 2 * 10**12))
     assert asked(Shape(name="cpux2", cpus=2), 1) == amounts(cpu=2)
+    part = Shape(name="h100/4", accelerator="h100", accelerators=2, accelerator_milli=250, cpus=1, cpu_share_milli=500)
+    assert asked(part, 3) == amounts(cpu=4.5, h100=1.5)
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 20) | st.floats() | st.text(max_size=5)

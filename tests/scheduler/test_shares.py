@@ -264,6 +264,14 @@ def test_steady_use_is_remembered_as_what_it_is() -> None:
     assert got == pytest.approx([0.25, 0.125])
 
 
+def test_a_half_life_of_zero_remembers_nothing() -> None:
+    """Past use may be left out of account."""
+    use = np.array([0.25])
+
+    assert recent(use, np.array([-9.0]), np.array([0.0]), 0.0, 0.0).tolist() == [0.0]
+    assert faded(use, 1.0, 0.0).tolist() == [0.0]
+
+
 @given(st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e5), st.floats(1, 1e5))
 def test_past_use_fades_by_half_with_each_half_life(
     started_s: float, ran_s: float, later_s: float, half: float

@@ -132,6 +132,14 @@ def test_what_is_guaranteed_to_a_queue_that_waits_is_kept_for_it() -> None:
     assert standing.may_start("prod", "u", gpus(tree, 12)) is None
 
 
+def test_a_gang_larger_than_its_guarantee_is_not_held_back_by_it() -> None:
+    """What is kept for a queue is kept from the others only."""
+    tree = a_tree(Queue(name="prod", guarantee=amounts(h100=8)), Queue(name="lab"))
+    standing = a_standing(tree, {"lab": 48}, {"prod": 16})
+
+    assert standing.may_start("prod", "u", gpus(tree, 16)) is None
+
+
 def test_a_guarantee_that_nobody_asks_for_is_lent() -> None:
     """An idle guarantee idles no accelerator."""
     tree = a_tree(Queue(name="prod", guarantee=amounts(h100=16)), Queue(name="lab"))
@@ -229,6 +237,17 @@ def test_a_guarantee_is_never_broken_for_a_share() -> None:
     standing = a_standing(tree, {"a": 40, "b": 24}, {"b": 40})
 
     assert standing.entitled_to("b")[0] == pytest.approx(33_333, abs=1)
+    assert not standing.may_reclaim("b", gpus(tree, 8), "a", gpus(tree, 40))
+    assert standing.may_reclaim("b", gpus(tree, 8), "a", gpus(tree, 16))
+
+
+def test_the_guarantee_of_a_branch_is_never_broken_for_a_share() -> None:
+    """The same for a queue that is guaranteed nothing itself, but lies in a branch that is."""
+    tree = a_tree(
+        Queue(name="lab", guarantee=amounts(h100=24)), Queue(name="a", parent="lab"), Queue(name="b", weight=5.0)
+    )
+    standing = a_standing(tree, {"a": 40, "b": 24}, {"b": 40})
+
     assert not standing.may_reclaim("b", gpus(tree, 8), "a", gpus(tree, 40))
     assert standing.may_reclaim("b", gpus(tree, 8), "a", gpus(tree, 16))
 
