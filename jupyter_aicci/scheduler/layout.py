@@ -57,7 +57,7 @@ def _placed(session: Session) -> list[tuple[int, Placement]]:
 
 
 def _elsewhere(new: Placement, old: Placement) -> bool:
-    return [node.host for node in new.nodes] != [node.host for node in old.nodes]
+    return new.nodes != old.nodes  # on other devices of its host, too: somebody else may have got its own
 
 
 def _preempt(session: Session, row: int, for_run: RunId | None, reason: str) -> Preempt:
