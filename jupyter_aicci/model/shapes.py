@@ -42,7 +42,7 @@ class Shape:
     """One node's share of a host: accelerators, CPUs, memory."""
 
     name: str  # "cpux2", "h100x8"
-    accelerator: str = ""  # "" = none, else "h100", "ascend910b"
+    accelerator: str = ""  # "h100", "ascend910b"; "" = none, or with `accelerators` any kind
     accelerators: int = 0
     accelerator_milli: int = 1000  # share of each accelerator, in thousandths
     cpus: int = 1

@@ -18,9 +18,10 @@ from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.scheduler.choose import Choice, highest_level
 from jupyter_aicci.scheduler.decisions import Reserve
 from jupyter_aicci.scheduler.fit import Picks
+from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.plan import Plan, Slot
 from jupyter_aicci.scheduler.runs import Promise
-from jupyter_aicci.scheduler.session import Found, Session
+from jupyter_aicci.scheduler.session import Session
 from jupyter_aicci.scheduler.topology import Tree
 
 LEAST_S = 60.0  # a run of which nobody knows how long it takes is expected to take at least that long

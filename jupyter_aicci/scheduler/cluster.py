@@ -63,7 +63,7 @@ class Host:
         """Whether nodes of the shape may start here, room or not."""
         if self.state is not NodeState.READY or (self.only_shapes and shape.name not in self.only_shapes):
             return False
-        if shape.accelerators and shape.accelerator != self.accelerator:
+        if shape.accelerators and shape.accelerator not in ("", self.accelerator):
             return False
         return not self.shapes or any(shape.name == offered.name for offered in self.shapes)
 

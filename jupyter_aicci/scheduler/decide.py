@@ -18,6 +18,7 @@ from jupyter_aicci.model.text import NS
 from jupyter_aicci.scheduler.backfill import keep, keep_promises, reserve
 from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, WhyClass
+from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.giveway import take_place
 from jupyter_aicci.scheduler.layout import lay_out_anew
 from jupyter_aicci.scheduler.never import never
@@ -25,7 +26,7 @@ from jupyter_aicci.scheduler.patience import better_later
 from jupyter_aicci.scheduler.policies import Backfill, Policy, policy_named
 from jupyter_aicci.scheduler.queues import Queues
 from jupyter_aicci.scheduler.runs import Runs, Waiting
-from jupyter_aicci.scheduler.session import Found, Session
+from jupyter_aicci.scheduler.session import Session
 
 
 def decide(cluster: Cluster, queues: Queues, runs: Runs, now_ns: int) -> Decisions:

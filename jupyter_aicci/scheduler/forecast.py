@@ -22,11 +22,12 @@ from jupyter_aicci.scheduler.backfill import planned, smallest_domain
 from jupyter_aicci.scheduler.choose import choices, highest_level
 from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decide import settled
+from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.plan import Slot
 from jupyter_aicci.scheduler.policies import Backfill, Takes, policy_named
 from jupyter_aicci.scheduler.queues import Queues
 from jupyter_aicci.scheduler.runs import Runs, Waiting
-from jupyter_aicci.scheduler.session import Found, Session
+from jupyter_aicci.scheduler.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

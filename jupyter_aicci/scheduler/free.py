@@ -25,7 +25,7 @@ MOST_ROOMS = 16  # shapes whose room is kept; with more of them it is cheaper to
 
 
 class Free:
-    """Free CPUs, memory and accelerators of N hosts. Arrays are int64[N]; `share` is int64[N, most devices of a host]."""
+    """Free CPUs, memory and accelerators of N hosts. Arrays are int64[N]; `share` is int16[N, most devices of a host]."""
 
     __slots__ = ("_rooms", "cpu_milli", "cpus", "fabric", "memory", "share", "whole")
 
@@ -62,12 +62,12 @@ class Free:
             self._rooms[shape] = room
         return room
 
-    def place(self, shape: Shape, picks: Picks) -> tuple[NodePlacement, ...]:
-        """Take the picked nodes; which CPUs and devices each got. Needs room for them."""
+    def place(self, shape: Shape, picks: Picks, columns: tuple[int, ...] | None = None) -> tuple[NodePlacement, ...]:
+        """Take the picked nodes; which CPUs and devices each got. Needs room for them. `columns`: the devices of a single node."""
         nodes: list[NodePlacement] = []
         for at, count in zip(picks.hosts.tolist(), picks.counts.tolist(), strict=True):
             for _ in range(count):
-                nodes.append(self._place_node(shape, at, len(nodes)))
+                nodes.append(self._place_node(shape, at, len(nodes), columns))
         self._touched(picks.hosts)
         return tuple(nodes)
 
@@ -79,16 +79,15 @@ class Free:
         """These nodes are free again."""
         self._move(placement, 1)
 
-    def _place_node(self, shape: Shape, at: int, index: int) -> NodePlacement:
+    def _place_node(self, shape: Shape, at: int, index: int, columns: tuple[int, ...] | None) -> NodePlacement:
         host = self.fabric.hosts[at]
         cpus: tuple[int, ...] = ()
         if host.cpus and shape.cpus:
             mine = self.cpus.get(at, host.cpus)
             cpus, self.cpus[at] = mine[: shape.cpus], mine[shape.cpus :]
-        columns: tuple[int, ...] = ()
         if shape.accelerators:
             row = self.share[at].tolist()
-            columns = _columns(shape, row, host.numa, host.nvlink)
+            columns = columns or _columns(shape, row, host.numa, host.nvlink)
             for column in columns:
                 self.share[at, column] -= shape.accelerator_milli
                 self.whole[at] -= row[column] == MILLI
@@ -99,7 +98,7 @@ class Free:
             host=host.name,
             address=host.address,
             cpus=cpus,
-            devices=tuple(host.devices[column] for column in columns),
+            devices=tuple(host.devices[column] for column in columns or ()),
         )
 
     def _move(self, placement: Placement, sign: int) -> None:
@@ -145,7 +144,8 @@ class Free:
         least = rooms[0]
         for room in rooms[1:]:
             least = np.minimum(least, room)
-        return np.maximum(least, 0)
+        rooms_left: np.ndarray = np.maximum(least, 0)
+        return rooms_left
 
     def _count_devices(self, shape: Shape, at: slice | np.ndarray) -> np.ndarray:
         rooms: np.ndarray
@@ -171,7 +171,7 @@ def free_of(fabric: Fabric) -> Free:
     """What is free when nothing runs."""
     hosts = fabric.hosts
     most = max((len(host.devices) for host in hosts), default=0)
-    share = np.array([_row(len(host.devices), most) for host in hosts], dtype=np.int64).reshape(len(hosts), most)
+    share = np.array([_row(len(host.devices), most) for host in hosts], dtype=np.int16).reshape(len(hosts), most)
     cpu_milli = np.array([host.all_cpu_milli for host in hosts], dtype=np.int64)
     memory = np.array([host.memory_bytes for host in hosts], dtype=np.int64)
     return Free(fabric, cpu_milli, memory, share, {})

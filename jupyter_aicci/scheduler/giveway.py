@@ -17,11 +17,12 @@ from jupyter_aicci.scheduler.backfill import planned
 from jupyter_aicci.scheduler.choose import Choice, highest_level
 from jupyter_aicci.scheduler.decisions import Preempt
 from jupyter_aicci.scheduler.defragment import defragmented
+from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.free import MILLI, Free
 from jupyter_aicci.scheduler.policies import Takes
 from jupyter_aicci.scheduler.preempt import Candidates, Want, candidates_of, victims
 from jupyter_aicci.scheduler.runs import Kind
-from jupyter_aicci.scheduler.session import Found, Session
+from jupyter_aicci.scheduler.session import Session
 
 RESTART_S = 60.0  # what a start costs a gang beside the work that it repeats, where nobody has measured it
 

@@ -15,8 +15,9 @@ from jupyter_aicci.scheduler.backfill import planned
 from jupyter_aicci.scheduler.bandwidth import step_time_ratio
 from jupyter_aicci.scheduler.choose import highest_level
 from jupyter_aicci.scheduler.fit import by_level
+from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.plan import Slot
-from jupyter_aicci.scheduler.session import Found, Session
+from jupyter_aicci.scheduler.session import Session
 
 COMM_RATIO = (
     0.25  # of a step at the best bandwidth; assumed: reported shares of data-parallel training go from 0.1 to 0.5

@@ -19,6 +19,7 @@ import numpy as np
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.text import NS
+from jupyter_aicci.scheduler.fragmentation import Demand
 from jupyter_aicci.scheduler.order import History
 
 T = TypeVar("T")
@@ -128,8 +129,8 @@ class Runs:
     """All runs of one decision. `waiting` and `running` are arrays of `ROW`, the lists beside them run along."""
 
     __slots__ = (
-        "_at", "history", "kinds", "placements", "promises", "queues", "recent", "running", "running_ids", "users", "waiting",
-        "waiting_ids",
+        "_at", "history", "kinds", "placements", "promises", "queues", "recent", "running", "running_ids", "users", "usual",
+        "waiting", "waiting_ids",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -142,6 +143,7 @@ class Runs:
         self.placements: list[Placement] = []
         self.promises: dict[RunId, Promise] = {}  # of runs that wait
         self.history = History()
+        self.usual: Mapping[Demand, int] = {}  # what runs usually ask for, and how often
         self.recent: Mapping[tuple[str, str], float] = {}  # (queue, user) -> mean dominant share that it had lately
         # Words get numbers once and keep them, in all values that come from one another.
         self._at: dict[object, int] = {}
@@ -187,10 +189,18 @@ class Runs:
         new.promises = self.promises | dict(promises)
         return new
 
-    def knowing(self, history: History, recent: Mapping[tuple[str, str], float]) -> Runs:
-        """The same, with what ended runs teach, and who had how much lately."""
+    def knowing(
+        self,
+        history: History | None = None,
+        *,
+        recent: Mapping[tuple[str, str], float] | None = None,
+        usual: Mapping[Demand, int] | None = None,
+    ) -> Runs:
+        """The same, with what ended runs teach, who had how much lately, and what is usually asked for; None = as it was."""
         new = self._copy()
-        new.history, new.recent = history, recent
+        new.history = self.history if history is None else history
+        new.recent = self.recent if recent is None else recent
+        new.usual = self.usual if usual is None else usual
         return new
 
     def _copy(self) -> Runs:
@@ -199,7 +209,7 @@ class Runs:
         new.waiting, new.waiting_ids = self.waiting, list(self.waiting_ids)
         new.running, new.running_ids = self.running, list(self.running_ids)
         new.placements, new.promises = list(self.placements), self.promises
-        new.history, new.recent = self.history, self.recent
+        new.history, new.recent, new.usual = self.history, self.recent, self.usual
         return new
 
     def _number(self, word: object, words: list[object]) -> int:

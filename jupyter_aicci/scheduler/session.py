@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from jupyter_aicci.scheduler.choose import Choice, choices, highest_level
 from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, Preempt, Reserve, Start
 from jupyter_aicci.scheduler.fit import Picks, first_fit, largest_fit
+from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.free import Free
 from jupyter_aicci.scheduler.order import next_change_s, ranked
 from jupyter_aicci.scheduler.plan import Plan
@@ -28,16 +29,8 @@ from jupyter_aicci.scheduler.policies import Backfill, Placing, Policy
 from jupyter_aicci.scheduler.preempt import Candidates
 from jupyter_aicci.scheduler.queues import Queues
 from jupyter_aicci.scheduler.runs import Kind, Runs
+from jupyter_aicci.scheduler.small import SmallRuns
 from jupyter_aicci.scheduler.turns import Turns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A place for a whole gang."""
-
-    choice: Choice
-    nodes: int
-    picks: Picks
 
 
 class Session:
@@ -76,6 +69,11 @@ class Session:
         self.reserves: list[Reserve] = []
         self.never: list[Never] = []
         self.blocked: dict[RunId, Blocked] = {}
+
+    @cached_property
+    def small(self) -> SmallRuns:
+        """Where runs of one node go if the policy looks at what stays usable."""
+        return SmallRuns(self.free, self.runs)
 
     def decisions(self) -> Decisions:
         """All that was decided."""
@@ -160,9 +158,9 @@ class Session:
                 room = self.plan.open(choice.shape, room, clear_until_s)
             if self.soon is not None:
                 room = np.where(self.closed, 0, room)
-            found = self._fit(room, kind, level)
-            if found is not None and (best is None or found[0] > best.nodes):
-                best = Found(choice=choice, nodes=found[0], picks=found[1])
+            found = self._fit(choice, room, kind, level, own=free is None)
+            if found is not None and (best is None or found.nodes > best.nodes):
+                best = found
                 if best.nodes == kind.nodes:
                     break
         return best
@@ -172,6 +170,8 @@ class Session:
         placement = self.placement(found, free or self.free, self.kind(at).nodes)
         self.starts.append(Start(run_id=self.runs.waiting_ids[at], placement=placement, after=after))
         self.settled.add(at)
+        if self.policy.placing is Placing.FGD:
+            self.small.placed(found.picks.hosts)
         self.found[self.runs.waiting_ids[at]] = found
         self.turns.started(at, placement)
         if self.plan is not None:
@@ -183,7 +183,7 @@ class Session:
         return Placement(
             shape=choice.shape,
             ranks_per_node=choice.ranks_per_node,
-            nodes=free.place(choice.shape, found.picks),
+            nodes=free.place(choice.shape, found.picks, found.columns),
             why=choice.why if not fewer else f"{choice.why}; {found.nodes} of {fewer} nodes, what is free now",
             bandwidth=self.bandwidth(found),
         )
@@ -205,11 +205,14 @@ class Session:
             free.give(self.runs.placements[row])
         return free
 
-    def _fit(self, room: np.ndarray, kind: Kind, level: int) -> tuple[int, Picks] | None:
+    def _fit(self, choice: Choice, room: np.ndarray, kind: Kind, level: int, *, own: bool) -> Found | None:
         if self.policy.placing is Placing.FIRST:
             picks = first_fit(room, kind.nodes)
-            return (kind.nodes, picks) if picks is not None else None
-        return largest_fit(self.fabric.tree, room, kind.nodes, kind.sizes[-1], level)
+            return Found(choice=choice, nodes=kind.nodes, picks=picks) if picks is not None else None
+        if self.policy.placing is Placing.FGD and own and kind.nodes == 1:
+            return self.small.place(choice, room > 0)
+        found = largest_fit(self.fabric.tree, room, kind.nodes, kind.sizes[-1], level)
+        return Found(choice=choice, nodes=found[0], picks=found[1]) if found is not None else None
 
 
 def _sized(runs: Runs, session: Session) -> np.ndarray:
