@@ -30,6 +30,7 @@ from jupyter_aicci.service.main import listen
 from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.clock import Clock
+from jupyter_aicci.store.config import Scheduling
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home, prepare, source_of
 
@@ -90,13 +91,13 @@ class Scripted:
         return [detail for name, _, detail in self.calls if name == verb]
 
 
-def a_desk(engine: Scripted, home: Home | None = None) -> Desk:
+def a_desk(engine: Scripted, home: Home | None = None, scheduling: Scheduling | None = None) -> Desk:
     """A service on the test's home, without socket and timers."""
     home = home or Home.from_environment(os.environ)
     prepare(home)
     journal = Journal(home.journal)
     runs = Runs(journal, Clock(journal))
-    return Desk(home, runs, Unplanned(home, runs, engine), engine, parse_book(PRICES))
+    return Desk(home, runs, Unplanned(home, runs, engine, scheduling), engine, parse_book(PRICES))
 
 
 def close(desk: Desk) -> None:

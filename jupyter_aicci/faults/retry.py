@@ -82,7 +82,7 @@ def _failures(run: Run, verdict: Verdict, checkpoint_step: int) -> list[_Failure
     return [
         _Failure(verdict=judged, resumed=attempt.resume_step, reached=step)
         for attempt, judged, step in zip(run.attempts, verdicts, reached, strict=True)
-        if judged.exit_class in RETRIED  # not an attempt that gave way to another run
+        if judged.exit_class in RETRIED and not attempt.gave_way
     ]
 
 

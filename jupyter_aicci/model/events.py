@@ -105,8 +105,18 @@ class StopRequested(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreemptRequested(Event):
+    """An attempt is to give its nodes to another run; the run goes on from its last checkpoint when it gets nodes again."""
+
+    kind: ClassVar[str] = "preempt_requested"
+    attempt: int
+    for_run: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Event):
-    """Something worth telling that changes no state: waiting reason, hang, environment changed."""
+    """Something worth telling that changes no state: waiting reason, promised start, hang, environment changed."""
 
     kind: ClassVar[str] = "noted"
     topic: str
@@ -115,7 +125,11 @@ class Noted(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    cls.kind: cls for cls in (Submitted, Stepped, Placed, NodeHeld, NodeReleased, RankExited, StopRequested, Noted)
+    cls.kind: cls
+    for cls in (
+        *(Submitted, Stepped, Placed, NodeHeld, NodeReleased),
+        *(RankExited, StopRequested, PreemptRequested, Noted),
+    )
 }
 
 

@@ -15,6 +15,7 @@ from jupyter_aicci.model.events import (
     NodeReleased,
     Noted,
     Placed,
+    PreemptRequested,
     RankExited,
     Stepped,
     StopRequested,
@@ -41,6 +42,8 @@ class Attempt:
     held: dict[int, int] = field(default_factory=dict)  # node -> since
     released: dict[int, int] = field(default_factory=dict)  # node -> when
     exits: dict[int, RankExited] = field(default_factory=dict)  # rank -> how it ended
+    preempt: PreemptRequested | None = None  # it is to give way
+    gave_way: bool = False  # it ended because it was to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,9 @@ class Run:
     not_before_ns: int = 0
     attempts: tuple[Attempt, ...] = ()
     stop: StopRequested | None = None
-    waiting: str = ""  # the latest waiting reason in words
+    waiting: str = ""  # why it waited in words, when its class last changed
+    why: str = ""  # that class
+    promise: dict[str, Any] = field(default_factory=dict)  # where and when it starts at the latest, as it was told
     lost: int = 0  # attempts that ended in LOSE
 
     @property
@@ -138,8 +143,12 @@ def apply(run: Run, event: Event) -> Run:
             return _numbered(run, event.attempt, exits={event.rank: event})
         case StopRequested():
             return replace(run, stop=run.stop or event)
+        case PreemptRequested():
+            return _told_to_go(run, event)
         case Noted(topic="waiting"):
-            return replace(run, waiting=event.text)
+            return replace(run, waiting=event.text, why=str(event.data.get("class", "")))
+        case Noted(topic="promise"):
+            return replace(run, promise=event.data)
     return run
 
 
@@ -166,10 +175,20 @@ def _numbered(run: Run, number: int, **facts: dict[int, Any]) -> Run:
     )
 
 
+def _told_to_go(run: Run, event: PreemptRequested) -> Run:
+    return replace(
+        run,
+        attempts=tuple(
+            replace(attempt, preempt=attempt.preempt or event) if attempt.number == event.attempt else attempt
+            for attempt in run.attempts
+        ),
+    )
+
+
 def _step(run: Run, event: Stepped) -> Run:
     state = advance(run.state, event.step)
     if event.step in (Step.PLACE, Step.SUCCEED):  # what was wrong with the attempt before is over
-        run = replace(run, reason="", exit_class="", verdict={}, waiting="")
+        run = replace(run, reason="", exit_class="", verdict={}, waiting="", why="", promise={})
     changed = replace(
         run,
         state=state,
@@ -183,5 +202,5 @@ def _step(run: Run, event: Stepped) -> Run:
     if event.step is Step.RUN:
         return _latest(changed, running_ns=event.time_ns)
     if run.holds_nodes and not changed.holds_nodes:
-        return _latest(changed, ended_ns=event.time_ns)
+        return _latest(changed, ended_ns=event.time_ns, gave_way=event.step is Step.PREEMPT)
     return changed

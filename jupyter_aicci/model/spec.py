@@ -8,6 +8,7 @@ Rule 2: an option that nothing acts on yet is refused there by name. What was ac
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from jupyter_aicci.model.options import OPTIONS, parse_values
 Framework = Literal["torch", "jax", "plain"]
 LATER_SCHEMES = ("obs", "s3", "sfs", "nfs", "evs", "pvc", "hf")
 MODES = ("mount", "copy", "cached", "stream")
+TOPOLOGY = r"soft|hard:[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 MOST_GRACE_S = 86_400.0
 MOST_NODES = 65_536  # more than any one training job has had; each is a bar on the screen
 
@@ -65,6 +67,11 @@ class RunSpec:
     cell_name: str = ""  # "Cell In[7]"; "" = a file
     cell_first_line: int = 1  # line of the cell where the program's line 1 stands
     owner: str = ""
+
+    @property
+    def hard_level(self) -> str:
+        """The level of the topology under one domain of which the nodes must be; "" = anywhere."""
+        return self.topology.removeprefix("hard:") if self.topology != "soft" else ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `parse_spec` reads back to an equal spec."""
@@ -133,6 +140,8 @@ def _defects(spec: RunSpec) -> list[str]:
         found.append(f"--nodes {spec.nodes}: expected 1 to {MOST_NODES}")
     if spec.min_nodes > spec.nodes:
         found.append(f"--min-nodes {spec.min_nodes} is more than --nodes {spec.nodes}")
+    if not re.fullmatch(TOPOLOGY, spec.topology):
+        found.append(f"--topology {spec.topology}: expected soft, or hard:LEVEL such as hard:leaf")
     if spec.grace > MOST_GRACE_S:
         found.append(f"--grace {spec.grace:.0f}s: expected at most a day")
     found += [f"--env {item!r}: expected K=V" for item in spec.env if "=" not in item[1:]]
@@ -160,8 +169,6 @@ def _not_available(spec: RunSpec) -> list[str]:
         found.append(f"--image {spec.image} is not available yet; ranks run in the environment that submits them")
     if spec.isolation != "runc":
         found.append(f"--isolation {spec.isolation} is not available yet; nodes are processes of this host")
-    if spec.topology != "soft":
-        found.append(f"--topology {spec.topology} is not available yet; --topology soft is")
     for item in spec.data:
         with contextlib.suppress(ValueError):
             mount = parse_mount(item)

@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from functools import partial, reduce
 
 from jupyter_aicci import faults
-from jupyter_aicci.model.events import Event, NodeHeld, NodeReleased, Noted, RankExited, Stepped, StopRequested
+from jupyter_aicci.model.events import (
+    Event,
+    NodeHeld,
+    NodeReleased,
+    Noted,
+    PreemptRequested,
+    RankExited,
+    Stepped,
+    StopRequested,
+)
 from jupyter_aicci.model.run import Attempt, Run, apply
 from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import NS
@@ -152,6 +161,8 @@ def _stop_waiting(run: Run, now: Now) -> list[Event]:
 def _halt(run: Run, attempt: Attempt, now: Now) -> Halt | None:
     if run.stop:
         return Halt(grace_s=run.stop.grace_s, reason=run.stop.reason)
+    if attempt.preempt:
+        return Halt(grace_s=run.spec.grace, reason=attempt.preempt.reason)
     if now.broken:
         return Halt(grace_s=0.0, reason=f"the attempt could not be started: {now.broken}")
     failed = [exit_ for exit_ in attempt.exits.values() if _failed(exit_)]
@@ -166,8 +177,10 @@ def end_attempt(run: Run, now: Now) -> list[Event]:
     attempt = _attempt(run)
     exits = tuple(exit_ for _, exit_ in sorted(attempt.exits.items()))
     well = len(exits) == rank_count(run, attempt) and not any(_failed(exit_) for exit_ in exits)
-    if run.stop and _stop_came_first(run.stop, exits, well=well):
+    if run.stop and _stop_came_first(run.stop.time_ns, exits, well=well):
         return [_stopped(run, run.stop, now)]
+    if attempt.preempt and _gave_way(attempt.preempt, exits, well=well):
+        return _preempted(run, attempt.preempt, now)
     if well:
         return [_stepped(run, Step.SUCCEED, now.time_ns, reason="every rank ended with exit code 0")]
     return fail_attempt(run, exits, now)
@@ -193,9 +206,24 @@ def fail_attempt(run: Run, exits: tuple[RankExited, ...], now: Now) -> list[Even
     return [lose, again]
 
 
-def _stop_came_first(stop: StopRequested, exits: tuple[RankExited, ...], *, well: bool) -> bool:
-    """Whether the stop is why the run ends: nothing had failed by itself before it, nor had everything ended well."""
-    before = [exit_ for exit_ in exits if exit_.time_ns < stop.time_ns]
+def _gave_way(preempt: PreemptRequested, exits: tuple[RankExited, ...], *, well: bool) -> bool:
+    """Whether the attempt ended to make room: a program that had finished when it was to be told has succeeded."""
+    if well and not any(exit_.by_us for exit_ in exits):
+        return False
+    return _stop_came_first(preempt.time_ns, exits, well=well)
+
+
+def _preempted(run: Run, preempt: PreemptRequested, now: Now) -> list[Event]:
+    """Back into its queue, to go on from its last checkpoint; no retry is used up."""
+    reason = f"gave its nodes to {preempt.for_run}: {preempt.reason}"
+    gone = _stepped(run, Step.PREEMPT, now.time_ns, reason=reason, exit_class=str(ExitClass.PREEMPTED))
+    goes_on = f"from checkpoint step {now.checkpoint_step}" if now.checkpoint_step >= 0 else "from the beginning"
+    return [gone, _stepped(run, Step.REQUEUE, now.time_ns, reason=f"{reason}; it goes on {goes_on}")]
+
+
+def _stop_came_first(asked_ns: int, exits: tuple[RankExited, ...], *, well: bool) -> bool:
+    """Whether the wish is why the run ends: nothing had failed by itself before it, nor had everything ended well."""
+    before = [exit_ for exit_ in exits if exit_.time_ns < asked_ns]
     if any(_failed(exit_) and not exit_.by_us for exit_ in before):
         return False
     return not well or len(before) < len(exits)

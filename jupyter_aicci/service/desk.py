@@ -24,11 +24,9 @@ from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import money
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.provision import launcher_environment, rank_environment
-from jupyter_aicci.scheduler import Start, decide, refusal, runs_of, why
-from jupyter_aicci.service.asks import request_of
 from jupyter_aicci.service.engine import Engine
-from jupyter_aicci.service.limits import parse_deadline_ns
-from jupyter_aicci.service.loop import QUEUES, Loop
+from jupyter_aicci.service.limits import moment_ns, parse_deadline_ns
+from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.runs import Runs, same_spec
 from jupyter_aicci.service.views import Views
 from jupyter_aicci.store.disk import from_os_error
@@ -60,9 +58,9 @@ class Desk:
             "notes": list(self.runs.journal.losses),
         }
 
-    def submit(self, body: Mapping[str, Any]) -> Run:
-        """Accept a run; the same id with the same spec again is the run that is there."""
-        run_id, spec = _run_id(body.get("id")), self._spec(body)
+    def submit(self, body: Mapping[str, Any], owner: str = "") -> Run:
+        """Accept a run of `owner`, whom the kernel named; the same id with the same spec again is the run that is there."""
+        run_id, spec = _run_id(body.get("id")), replace(self._spec(body), owner=owner)
         if run_id in self.runs:
             same_spec(self.runs[run_id], spec.to_json())
             return self.runs[run_id]
@@ -78,37 +76,47 @@ class Desk:
         self.loop.kick()
         return self.runs[run_id]
 
-    def forecast(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def forecast(self, body: Mapping[str, Any], owner: str = "") -> dict[str, Any]:
         """What would happen to a spec now. Raises `UserError` where it can never run."""
-        spec = self._spec(body)
+        spec = replace(self._spec(body), owner=owner)
         self._refuse_impossible(spec)
-        now_ns = self.runs.clock.now_ns()
-        request = request_of(FORECAST_ID, spec, now_ns)
-        cluster, asks = self.loop.cluster(), self.loop.asks().submitted(request)
-        decisions = decide(cluster, QUEUES, asks, now_ns)
-        start = next((start for start in decisions.starts if start.run_id == FORECAST_ID and not start.after), None)
-        if start is not None:
-            return self._forecast_json(spec, start, "now", start.placement.why)
-        after = cluster.without([start.placement for start in decisions.starts])
-        text = why(after, asks, tuple(asks.waiting_ids), decisions, FORECAST_ID).text
-        (empty,) = decide(cluster.emptied(), QUEUES, runs_of([request]), now_ns).starts
-        return self._forecast_json(spec, empty, "later", text)
-
-    def _forecast_json(self, spec: RunSpec, start: Start, starts: str, reason: str) -> dict[str, Any]:
-        placement = start.placement
+        foreseen = self.loop.line.foresee(spec)
+        placement, expected = foreseen.placement, foreseen.expected
         price = self.prices.price(placement.shape.name)
+        per_h_micro = price.micro_per_h * len(placement.nodes)
+        bandwidth = expected.bandwidth
         return {
             "spec": spec.to_json(),
             "shape": placement.shape.name,
             "nodes": len(placement.nodes),
             "world_size": placement.world_size,
-            "starts": starts,
-            "reason": reason,
+            "starts": "later" if foreseen.why else "now",
+            "start_ns": moment_ns(expected.start_s),
+            "latest_ns": moment_ns(expected.latest_s),
+            "place": expected.place,
+            "domain": expected.domain,
+            "bandwidth": bandwidth.to_json() if bandwidth is not None and bandwidth.levels else None,
+            "reason": foreseen.text,
+            "why": foreseen.why or None,
+            "change": foreseen.change,
             "price": price.to_json(),
-            "price_text": _price_text(price.micro_per_h * len(placement.nodes), price.currency),
+            "price_text": _price_text(per_h_micro, price.currency),
+            "per_h_micro": per_h_micro,
+            "currency": price.currency,
             "placement": placement.to_json(),
             "environment": self._environment(spec, placement),
         }
+
+    def expected(self) -> list[dict[str, Any]]:
+        """What is expected of each run that waits, first in line first."""
+        runs = [self.runs[run_id] for run_id in self.loop.line.in_line()]
+        keys = ("id", "name", "state", "queue", "shape", "nodes")
+        return [
+            {key: summary[key] for key in keys} | {"owner": run.spec.owner} | dict(self.runs.told(run))
+            for run in runs
+            if not run.holds_nodes and not run.ended
+            for summary in [self.runs.summary(run)]
+        ]
 
     def _environment(self, spec: RunSpec, placement: Placement) -> dict[str, str]:
         """What rank 0, or node 0's launcher, is told beside the host's environment; values of secrets are not shown."""
@@ -149,7 +157,7 @@ class Desk:
 
     def shapes(self) -> list[dict[str, Any]]:
         """What a node may get, with its price, and how many nodes of it fit now and when nothing runs."""
-        cluster = self.loop.cluster()
+        cluster = self.loop.line.cluster()
         whole = cluster.emptied()
         return [
             replace(shape, price=self.prices.price(shape.name)).to_json()
@@ -158,16 +166,10 @@ class Desk:
         ]
 
     def queues(self) -> list[dict[str, Any]]:
-        """Where runs wait, with how many wait and run there."""
-        unfinished = self.runs.unfinished()
-        return [
-            {
-                "name": queue.name,
-                "running": sum(run.holds_nodes and run.spec.queue == queue.name for run in unfinished),
-                "queued": sum(not run.holds_nodes and run.spec.queue == queue.name for run in unfinished),
-            }
-            for queue in QUEUES.queues
-        ]
+        """Where runs wait, what each queue may count on, what its runs hold, how many run and wait."""
+        from jupyter_aicci.service.queue_rows import queue_rows
+
+        return queue_rows(self.loop.line.queues, self.runs.unfinished())
 
     def _spec(self, body: Mapping[str, Any]) -> RunSpec:
         """The spec of a request. Its mounts' paths are absolute: only the caller knows what a relative one means."""
@@ -185,8 +187,7 @@ class Desk:
         return spec
 
     def _refuse_impossible(self, spec: RunSpec) -> None:
-        request = request_of(FORECAST_ID, spec, 0)
-        error = refusal(self.loop.cluster(), QUEUES, request)
+        error = self.loop.line.refusal(spec)
         if error:
             raise error
 

@@ -6,11 +6,13 @@ Rule: every verb may be called again after a crash at any point and then does on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.scheduler import Host
+
+if TYPE_CHECKING:
+    from jupyter_aicci.scheduler import Host
 
 Observed = tuple[str, int, dict[str, Any]]  # spool (store.paths.source_of), offset behind the frame, frame
 

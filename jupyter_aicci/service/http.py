@@ -1,6 +1,7 @@
 """The HTTP server on the Unix socket: who may speak to it, and what an answer and an error look like.
 
-Rule 1: the kernel says who is at the other end (SO_PEERCRED); another user's connection is closed unread.
+Rule 1: the kernel says who is at the other end (SO_PEERCRED): another user's connection is closed unread, and a run belongs to
+the user whom the kernel named, whatever the request says.
 Rule 2: every answer is JSON. An error on purpose is an `AicciError` and keeps its status; anything else is a bug of ours: it is
 logged with its traceback and answered as `internal`.
 Rule 3: a request is at most 1 MB; programs and values go through the run's directory, never through here.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pwd
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -39,7 +41,7 @@ class UnixHTTPServer(HTTPServer):
             LOG.warning("refused a connection of uid %s", uid)
             stream.close()
             return
-        super().handle_stream(stream, ("unix", 0))
+        super().handle_stream(stream, ("unix", uid))
 
 
 def peer_uid(sock: socket.socket) -> int:
@@ -49,6 +51,14 @@ def peer_uid(sock: socket.socket) -> int:
     return int(uid)
 
 
+def user_name(uid: int) -> str:
+    """The user's name on this host; the number where the host has no name for it, as in many containers."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 class JsonHandler(RequestHandler):
     """Base of every route: the desk at hand, JSON in, JSON out."""
 
@@ -56,6 +66,12 @@ class JsonHandler(RequestHandler):
 
     def initialize(self, desk: Desk) -> None:
         self.desk = desk
+
+    @property
+    def caller(self) -> str:
+        """The name of the user at the other end."""
+        connection: Any = self.request.connection
+        return user_name(int(connection.context.address[1]))
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")

@@ -5,6 +5,7 @@ Rule: pure; the deadline's text was resolved to a moment when the run was submit
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime, timedelta
 
@@ -39,6 +40,11 @@ def _stop(run: Run, now_ns: int, exit_class: ExitClass, reason: str) -> StopRequ
     return StopRequested(
         run_id=run.id, time_ns=now_ns, reason=reason, exit_class=str(exit_class), grace_s=run.spec.grace
     )
+
+
+def moment_ns(moment_s: float) -> int | None:
+    """Epoch ns of a moment in seconds; None for one that nobody knows (inf)."""
+    return round(moment_s * NS) if math.isfinite(moment_s) else None
 
 
 def parse_deadline_ns(text: str, *, submitted_ns: int) -> int:

@@ -13,29 +13,33 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.agent.checkpoints import latest_complete
 from jupyter_aicci.model.errors import AicciError
-from jupyter_aicci.model.events import NodeHeld, NodeReleased, Noted, Placed, Stepped
+from jupyter_aicci.model.events import NodeHeld, NodeReleased, Noted, Placed, PreemptRequested, Stepped
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.pricing.meter import cost_micro
-from jupyter_aicci.scheduler import Cluster, Decisions, Queues, Start, cluster_of, decide, runs_of, why
-from jupyter_aicci.scheduler import Runs as Asks
-from jupyter_aicci.service.asks import running_of, waiting_of
 from jupyter_aicci.service.control import Halt, Now, react
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.feed import Feed
+from jupyter_aicci.service.lazy import bring_line
 from jupyter_aicci.service.leftovers import clear as clear_leftovers
 from jupyter_aicci.service.limits import parse_deadline_ns
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen, see
+from jupyter_aicci.store.config import Scheduling
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
 
-QUEUES = Queues()
+if TYPE_CHECKING:
+    from jupyter_aicci.scheduler import Preempt, Start
+    from jupyter_aicci.service.answer import Answer
+    from jupyter_aicci.service.line import Line
+
 TICK_S = 0.025
 SHOW_UP_S = 2.0  # an agent that was started has its claim by then
 ADOPT_S = 0.25  # an agent that died is replaced after that
@@ -62,12 +66,16 @@ class Watch:
 class Loop:
     """The loop of one service."""
 
-    def __init__(self, home: Home, runs: Runs, engine: Engine) -> None:
+    def __init__(self, home: Home, runs: Runs, engine: Engine, scheduling: Scheduling | None = None) -> None:
         self._home, self._runs, self._engine = home, runs, engine
+        self._scheduling = scheduling or Scheduling()
+        self._line: Line | None = None
+        runs.told = self.told
         self._watches: dict[RunId, Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
         self._decided_ns = 0
+        self._looked_ns = 0  # at the runs that wait
         self._again_ns = 0  # the scheduler is asked again then, after its answer could not be recorded
         self._faults: dict[RunId, tuple[int, str]] = {}  # not before, and what went wrong
         self._changed = True  # whether the scheduler has something to decide
@@ -103,19 +111,17 @@ class Loop:
         store = self.store(run_id)
         return store.last_seq if store else 0
 
-    def cluster(self) -> Cluster:
-        """What there is, less what runs hold."""
-        held = [run.attempts[-1].placement for run in self._runs.holding()]
-        return cluster_of([self._engine.inventory()]).without(held)
+    @property
+    def line(self) -> Line:
+        """The scheduler, brought in when it is first asked."""
+        if self._line is None:
+            made: Line = bring_line().Line(self._home, self._runs, self._engine, self._scheduling.queues())
+            self._line = made
+        return self._line
 
-    def asks(self) -> Asks:
-        """The runs that have not ended, as the scheduler sees them."""
-        waiting = [waiting_of(run) for run in self._runs.unfinished() if not run.holds_nodes and not run.stop]
-        return runs_of(waiting, [running_of(run) for run in self._runs.holding()])
-
-    def decide(self) -> Decisions:
-        """What the scheduler says now."""
-        return decide(self.cluster(), QUEUES, self.asks(), self._runs.clock.now_ns())
+    def told(self, run: Run) -> dict[str, Any]:
+        """What the scheduler says of a waiting run, as the run's JSON has it; {} where it has said nothing yet."""
+        return self._line.told(run) if self._line is not None else {}
 
     def hasten(self, run_id: RunId, grace_s: float, reason: str) -> None:
         """Stop now with less grace than was asked for before."""
@@ -127,15 +133,30 @@ class Loop:
     def tick(self) -> None:
         """One look at every run that has not ended."""
         self._timer = None
-        for run in self._runs.unfinished():
+        for run in self._due():
             self._guarded(run, self._look)
-        if self._changed or self._back_off_over():
+        if self._changed or self._back_off_over() or self._asked_long_ago():
             self._decide_again()
         self._plan(self._pause_s())
+
+    def _due(self) -> list[Run]:
+        """The runs to look at: those that hold nodes, and those that wait where something changed, or once a second."""
+        runs, now_ns = self._runs.unfinished(), self._runs.clock.now_ns()
+        holding = [run for run in runs if run.holds_nodes]
+        if holding and not self._changed and now_ns - self._looked_ns < NS:
+            return holding
+        self._looked_ns = now_ns
+        return runs
+
+    def _asked_long_ago(self) -> bool:
+        again_ns = self._line.again_ns() if self._line is not None else 0
+        return 0 < again_ns <= self._runs.clock.now_ns()
 
     def _decide_again(self) -> None:
         """Ask the scheduler; where the journal takes nothing now, a second later."""
         self._changed, self._decided_ns = False, self._runs.clock.now_ns()
+        if not self._runs.unfinished():
+            return
         try:
             self._schedule()
         except Exception as error:
@@ -189,6 +210,8 @@ class Loop:
         if not run.ended:
             return
         self._faults.pop(run.id, None)
+        if self._line is not None:
+            self._line.ended(run)
         watch = self._watches.pop(run.id, None)
         if watch is not None:
             watch.feed.close()
@@ -261,22 +284,61 @@ class Loop:
         return frozenset(index for index, path in dirs.items() if not (path / "agent.claim").exists())
 
     def _schedule(self) -> None:
-        cluster, asks = self.cluster(), self.asks()
-        decisions = decide(cluster, QUEUES, asks, self._runs.clock.now_ns())
-        after = cluster.without([start.placement for start in decisions.starts if not start.after])
-        for refused in decisions.never:
+        """Ask, and carry out the answer: who goes has to have gone before another starts in its place."""
+        answer = self.line.decide()
+        for refused in answer.decisions.never:
             run = self._runs[refused.run_id]
             self._runs.record((self._stepped(run, Step.FAIL, f"{refused.text} {refused.hint}", ExitClass.USER_ERROR),))
-        settled = {start.run_id for start in decisions.starts} | {refused.run_id for refused in decisions.never}
-        line = tuple(run_id for run_id in asks.waiting_ids if run_id not in settled)
-        for run_id in line:
-            wait = why(after, asks, line, decisions, run_id)
-            if self._runs[wait.run_id].waiting != wait.text:
-                now_ns, data = self._runs.clock.now_ns(), {"class": str(wait.why_class)}
-                note = Noted(run_id=wait.run_id, time_ns=now_ns, topic="waiting", text=wait.text, data=data)
-                self._runs.record((note,))
-        for start in decisions.starts:
-            self._guarded(self._runs[start.run_id], partial(self._place, start=start))
+        for preempt in answer.decisions.preempts:
+            self._guarded(self._runs[preempt.run_id], partial(self._preempt, preempt=preempt))
+        for start in answer.decisions.starts:
+            if not start.after:
+                self._guarded(self._runs[start.run_id], partial(self._place, start=start))
+        self._note_promises()
+        self._note_reasons(answer)
+
+    def _preempt(self, run: Run, *, preempt: Preempt) -> None:
+        """From this row on the attempt is to end; the next look has its nodes stopped."""
+        attempt = run.attempts[-1]
+        if attempt.preempt is None and run.stop is None:
+            wish = PreemptRequested(
+                run_id=run.id,
+                time_ns=self._runs.clock.now_ns(),
+                attempt=attempt.number,
+                for_run=preempt.for_run,
+                reason=preempt.reason,
+            )
+            self._runs.record((wish,))
+
+    def _note_promises(self) -> None:
+        """A start that was promised is kept by the service after this one, too; a row when its place changes."""
+        for run_id, promise in self.line.promises().items():
+            known = self._runs[run_id].promise
+            if [known.get(key) for key in ("hosts", "counts", "shape")] != [
+                promise["hosts"],
+                promise["counts"],
+                promise["shape"],
+            ]:
+                text = f"a place on {', '.join(promise['hosts'])} is kept for it"
+                self._note(run_id, "promise", text, promise)
+
+    def _note_reasons(self, answer: Answer) -> None:
+        """Why each run waits, in the journal when the class changes: the numbers in it change too often."""
+        changed = [run_id for run_id in answer.waiting if self._runs[run_id].why != answer.why_class(run_id)]
+        if changed:
+            line = self._by_submission(answer)
+            for run_id in changed:
+                wait = answer.why(run_id, line)
+                self._note(run_id, "waiting", wait.text, {"class": str(wait.why_class)})
+
+    def _by_submission(self, answer: Answer) -> tuple[RunId, ...]:
+        """The line as it stands by priority and time; the exact one is worked out for those who watch."""
+        runs = [self._runs[run_id] for run_id in answer.waiting]
+        return tuple(run.id for run in sorted(runs, key=lambda run: (-run.spec.priority, run.submitted_ns, run.id)))
+
+    def _note(self, run_id: RunId, topic: str, text: str, data: dict[str, Any]) -> None:
+        now_ns = self._runs.clock.now_ns()
+        self._runs.record((Noted(run_id=run_id, time_ns=now_ns, topic=topic, text=text, data=data),))
 
     def _place(self, run: Run, *, start: Start) -> None:
         """The nodes are the run's, and paid for, from one row on; then its agents are started."""

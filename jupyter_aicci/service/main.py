@@ -17,23 +17,22 @@ from threading import Thread
 from jupyter_aicci import __version__
 from jupyter_aicci.agent.files import write_json
 from jupyter_aicci.agent.identity import claim_of
-from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.service.desk import Desk
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.http import LOG
 from jupyter_aicci.service.http import serve as serve_http
-from jupyter_aicci.service.lazy import bring_timeline
+from jupyter_aicci.service.lazy import warm_up
 from jupyter_aicci.service.log import set_up
 from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.recover import take_in
 from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.clock import Clock
-from jupyter_aicci.store.config import read_config
+from jupyter_aicci.store.config import Config, read_config
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home
 
-WARM_UP_S = 0.05  # after the first answer, what summaries need is imported, in a thread
+WARM_UP_S = 0.05  # after the first answer, what the first run needs is imported, in a thread
 
 
 def serve(home: Home, ready: Callable[[], None]) -> int:
@@ -44,16 +43,16 @@ def serve(home: Home, ready: Callable[[], None]) -> int:
     config = read_config(home)
     journal = Journal(home.journal)
     try:
-        asyncio.run(_serve(home, journal, LocalEngine(home, config), config.prices, ready))
+        asyncio.run(_serve(home, journal, LocalEngine(home, config), config, ready))
     finally:
         journal.close()
     return 0
 
 
-async def _serve(home: Home, journal: Journal, engine: Engine, prices: PriceBook, ready: Callable[[], None]) -> None:
+async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, ready: Callable[[], None]) -> None:
     runs = Runs(journal, Clock(journal))
-    loop = Loop(home, runs, engine)
-    desk = Desk(home, runs, loop, engine, prices)
+    loop = Loop(home, runs, engine, config.scheduling)
+    desk = Desk(home, runs, loop, engine, config.prices)
     end = asyncio.Event()
     desk.shut_down = end.set
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,12 +62,12 @@ async def _serve(home: Home, journal: Journal, engine: Engine, prices: PriceBook
     _introduce(home)
     LOG.info("service %s answers, pid %d, home %s", __version__, os.getpid(), home.root)
     if journal.losses:
-        journal.losses = (*journal.losses, *take_in(home, runs, loop, prices))
+        journal.losses = (*journal.losses, *take_in(home, runs, loop, config.prices))
     for loss in journal.losses:
         LOG.warning("%s", loss)
     loop.adopt()
     ready()
-    asyncio.get_running_loop().call_later(WARM_UP_S, lambda: Thread(target=bring_timeline, daemon=True).start())
+    asyncio.get_running_loop().call_later(WARM_UP_S, lambda: Thread(target=warm_up, daemon=True).start())
     await end.wait()
     LOG.info("service ends; runs go on")
     server.stop()

@@ -21,9 +21,7 @@ from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.spec import RunSpec, spec_from_json
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.pricing.book import PriceBook
-from jupyter_aicci.scheduler import Start, decide, runs_of
-from jupyter_aicci.service.asks import request_of
-from jupyter_aicci.service.loop import QUEUES, Loop
+from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.paths import Home
 
@@ -43,19 +41,15 @@ def take_in(home: Home, runs: Runs, loop: Loop, prices: PriceBook) -> tuple[str,
     """Record every run that lives without being known; what was done, in sentences."""
     told = []
     for found in living_strangers(home, runs):
-        cluster, now_ns = loop.cluster(), runs.clock.now_ns()
-        request = runs_of([request_of(found.run_id, found.spec, now_ns)])
-        starts = (
-            *decide(cluster, QUEUES, request, now_ns).starts,
-            *decide(cluster.emptied(), QUEUES, request, now_ns).starts,
-        )
-        if not starts:
+        now_ns = runs.clock.now_ns()
+        placement = loop.line.place_for(found.run_id, found.spec)
+        if placement is None:
             told.append(
                 f"run {found.run_id} still runs and cannot be recorded anew: this host no longer offers what it has."
             )
             continue
-        priced = {shape.name: prices.price(shape.name) for shape in cluster.shapes}
-        runs.record(rows(found, starts[0], priced, now_ns))
+        priced = {shape.name: prices.price(shape.name) for shape in loop.line.shapes()}
+        runs.record(rows(found, placement, priced, now_ns))
         told.append(f"run {found.run_id} still runs: it is recorded anew from its folder, and paid for from now on.")
     return tuple(told)
 
@@ -73,7 +67,7 @@ def living_strangers(home: Home, runs: Runs) -> Iterator[Found]:
         yield Found(run_id=run_id, spec=spec, attempt=attempt)
 
 
-def rows(found: Found, start: Start, prices: dict[str, Price], now_ns: int) -> tuple[Event, ...]:
+def rows(found: Found, placement: Placement, prices: dict[str, Price], now_ns: int) -> tuple[Event, ...]:
     """The run as waiting for the attempt that lives, those before it lost; the loop's next look places it there."""
     run_id = found.run_id
     submitted = Submitted(
@@ -82,7 +76,7 @@ def rows(found: Found, start: Start, prices: dict[str, Price], now_ns: int) -> t
         spec=found.spec.to_json(),
         prices={name: price.to_json() for name, price in prices.items()},
     )
-    before = [event for number in range(1, found.attempt) for event in _lost(run_id, number, start.placement, now_ns)]
+    before = [event for number in range(1, found.attempt) for event in _lost(run_id, number, placement, now_ns)]
     return (
         submitted,
         _stepped(run_id, Step.ENQUEUE, 0, now_ns, "recorded anew after the journal was damaged"),

@@ -29,7 +29,7 @@ class RunList(JsonHandler):
         self.answer([self.desk.runs.summary(run) for run in self.desk.runs.newest_first()])
 
     def post(self) -> None:
-        run = self.desk.submit(self.body())
+        run = self.desk.submit(self.body(), self.caller)
         self.answer(self.desk.runs.details(run), 201)
 
 
@@ -94,8 +94,11 @@ class View(JsonHandler):
 
 
 class Forecast(JsonHandler):
+    def get(self) -> None:
+        self.answer(self.desk.expected())
+
     def post(self) -> None:
-        self.answer(self.desk.forecast(self.body()))
+        self.answer(self.desk.forecast(self.body(), self.caller))
 
 
 class Shapes(JsonHandler):

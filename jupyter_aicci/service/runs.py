@@ -7,7 +7,7 @@ Rule 2: an answer to anybody is made from here, hence only from rows that are on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -44,6 +44,7 @@ class Runs:
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self.journal, self.clock, self.bell = journal, clock, Bell()
+        self.told: Callable[[Run], Mapping[str, Any]] = lambda run: {}  # what the scheduler says of a waiting run
         self._runs: dict[RunId, Run] = journal.load()
         self._unfinished = {run.id for run in self._runs.values() if not run.ended}
         self._seqs: dict[RunId, int] = {}
@@ -93,17 +94,16 @@ class Runs:
     def summary(self, run: Run) -> dict[str, Any]:
         """The run as a row of `aicci ps --json` and the keys beside them."""
         cost = self.ledger(run).total_micro
-        return dict(bring_timeline().run_summary(run, cost_micro=cost, seq=self.seq(run.id)))
+        return dict(bring_timeline().run_summary(run, cost_micro=cost, seq=self.seq(run.id), told=self.told(run)))
 
     def details(self, run: Run) -> dict[str, Any]:
-        """Summary, spec, attempts, verdict, what it waits for, and every row of its journal."""
+        """Summary, spec, attempts, verdict, and every row of its journal."""
         rows = self.journal.rows(run.id, 0)
         events = [{"seq": seq, "kind": event.kind, "time_ns": event.time_ns, **event.body()} for seq, event in rows]
         return self.summary(run) | {
             "spec": run.spec.to_json(),
             "attempts": [_attempt_json(run, index) for index in range(len(run.attempts))],
             "verdict": run.verdict or None,
-            "waiting": run.waiting,
             "stop": run.stop.body() if run.stop else None,
             "events": events,
         }

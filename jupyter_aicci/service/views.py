@@ -45,6 +45,7 @@ class Views:
             window=window,
             log_text=tail_text(self._home, run),
             seq=self._runs.seq(run.id),
+            told=self._runs.told(run),
         )
 
     def mark(self, run: Run, view: View, *, width_px: int) -> Mark:
@@ -54,7 +55,8 @@ class Views:
         """What a watcher at `mark` does not have yet."""
         now_ns = self._runs.clock.now_ns()
         cost = cost_series(run, now_ns)
-        return self.accumulator(run).delta(mark, run, cost=cost, now_ns=now_ns, seq=self._runs.seq(run.id))
+        seq, told = self._runs.seq(run.id), self._runs.told(run)
+        return self.accumulator(run).delta(mark, run, cost=cost, now_ns=now_ns, seq=seq, told=told)
 
     def accumulator(self, run: Run) -> Accumulator:
         """The run's accumulator with every stored frame in it."""

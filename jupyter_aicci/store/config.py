@@ -1,21 +1,42 @@
 """What the user set for this machine: `config.toml` in the home directory, beside the packaged price book.
 
 In: the home. Out: `Config`, read once when the service starts. An absent file is the defaults.
+Rule: the scheduler, and numpy with it, comes in only where queues are asked for or set: a service answers before that.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.errors import UserError, did_you_mean
 from jupyter_aicci.pricing.book import PriceBook, parse_book
 from jupyter_aicci.store.disk import from_os_error
 from jupyter_aicci.store.paths import Home
 
-TABLES = ("local", "prices")
+if TYPE_CHECKING:
+    from jupyter_aicci.scheduler import Queues
+
+TABLES = ("local", "prices", "queues", "scheduler")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduling:
+    """Queues and policy as they were set, checked when the file was read."""
+
+    tables: Mapping[str, Any] = field(default_factory=dict)  # [queues]
+    policy: str = ""  # "" = the default one
+    source: str = ""
+
+    def queues(self) -> Queues:
+        """The queues, with the policy. Raises `UserError` "bad_config" or "unknown_policy"."""
+        from jupyter_aicci.scheduler import parse_queues, policy_named
+
+        policy_named(self.policy)
+        return parse_queues(self.tables, self.source, policy=self.policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +45,7 @@ class Config:
 
     prices: PriceBook
     cpus: int = 0  # CPUs of this host that runs may use; 0 = all that it has
+    scheduling: Scheduling = field(default_factory=Scheduling)
 
 
 def read_config(home: Home) -> Config:
@@ -48,9 +70,35 @@ def parse_config(text: str, book: str, source: str) -> Config:
         raise _bad(source, [str(error)]) from error
     defects = [f"unknown table [{name}] {did_you_mean(name, TABLES)}".strip() for name in data if name not in TABLES]
     cpus = _cpus(data.get("local", {}), defects)
+    scheduling = _scheduling(data, source, defects)
     if defects:
         raise _bad(source, defects)
-    return Config(prices=parse_book(book, text, source), cpus=cpus)
+    return Config(prices=parse_book(book, text, source), cpus=cpus, scheduling=scheduling)
+
+
+def _scheduling(data: Mapping[str, Any], source: str, defects: list[str]) -> Scheduling:
+    """`[queues.*]` and `[scheduler]`; their defects are told with the others."""
+    table = data.get("scheduler", {})
+    if not isinstance(table, dict):
+        defects.append("scheduler: expected a table [scheduler]")
+        table = {}
+    defects += [
+        f"[scheduler] {name}: unknown; {did_you_mean(name, ('policy',)) or '`policy` is known'}"
+        for name in table
+        if name != "policy"
+    ]
+    policy = table.get("policy", "")
+    if not isinstance(policy, str):
+        defects.append(f"[scheduler] policy = {policy!r}: expected the name of a policy")
+        policy = ""
+    scheduling = Scheduling(tables=data.get("queues", {}), policy=policy, source=source)
+    if "queues" in data or policy:
+        try:
+            scheduling.queues()
+        except UserError as error:
+            told = f"[scheduler] {error.message} {error.hint}" if error.code == "unknown_policy" else error.message
+            defects.append(told.replace(f"{source}: ", "").rstrip("."))
+    return scheduling
 
 
 def _cpus(local: Any, defects: list[str]) -> int:

@@ -12,7 +12,15 @@ import zlib
 from typing import NamedTuple
 
 from jupyter_aicci.model.errors import HostError
-from jupyter_aicci.model.events import Event, NodeHeld, NodeReleased, RankExited, Submitted, event_from_row
+from jupyter_aicci.model.events import (
+    Event,
+    NodeHeld,
+    NodeReleased,
+    PreemptRequested,
+    RankExited,
+    Submitted,
+    event_from_row,
+)
 
 ANCHOR = "anchor"  # the kind of the rows that fix the time axis; they belong to no run
 
@@ -62,6 +70,8 @@ def once_key(event: Event) -> str | None:
             return f"{event.kind}/{event.attempt}/{event.node}"
         case RankExited():
             return f"{event.kind}/{event.attempt}/{event.rank}"
+        case PreemptRequested():
+            return f"{event.kind}/{event.attempt}"
     return None
 
 

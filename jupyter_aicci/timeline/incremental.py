@@ -102,10 +102,12 @@ class Accumulator:
         window: tuple[float, float] | None = None,
         log_text: str = "",
         seq: int = 0,
+        told: Mapping[str, Any] | None = None,
     ) -> View:
         """The run as it looks at `now_ns`, thinned to `width_px` columns of `window` (chart seconds; default: all).
 
-        `cost` is the ledger's curve, `log_text` the last lines of rank 0, `seq` the run's last journal row.
+        `cost` is the ledger's curve, `log_text` the last lines of rank 0, `seq` the run's last journal row, `told` what
+        the scheduler says of a run that waits.
         """
         end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
         end_s = (end_ns - run.submitted_ns) / NS
@@ -120,7 +122,7 @@ class Accumulator:
         lanes: tuple[Lane, ...] = (*bars, *curves, money_lane)
         facts = self._facts(run, cost, end_ns)
         return View(
-            run=run_summary(run, cost_micro=facts.cost_micro, seq=seq),
+            run=run_summary(run, cost_micro=facts.cost_micro, seq=seq, told=told),
             cursor=self.cursor,
             origin_ns=run.submitted_ns,
             end_s=end_s,
@@ -148,7 +150,9 @@ class Accumulator:
             verdict=view.verdict,
         )
 
-    def delta(self, since: Mark, run: Run, *, cost: Cost, now_ns: int, seq: int = 0) -> Delta:
+    def delta(
+        self, since: Mark, run: Run, *, cost: Cost, now_ns: int, seq: int = 0, told: Mapping[str, Any] | None = None
+    ) -> Delta:
         """What is new to the watcher at `since`; points of a curve are to be appended, spans of a bar replaced."""
         end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
         end_s = (end_ns - run.submitted_ns) / NS
@@ -162,7 +166,7 @@ class Accumulator:
         series = {lane.id: _tail(lane, curve, since) for lane, curve in curves if curve.last_seq > since.cursor}
         series |= _cost_tail(money_lane, since.cost_t_s)
         facts = self._facts(run, cost, end_ns)
-        tiles_now, summary = tiles(run, facts), run_summary(run, cost_micro=facts.cost_micro, seq=seq)
+        tiles_now, summary = tiles(run, facts), run_summary(run, cost_micro=facts.cost_micro, seq=seq, told=told)
         verdict = dict(run.verdict) or None
         changes: dict[str, Any] = {}
         if summary != since.run:

@@ -6,9 +6,11 @@ everything that the picture shows. They are made from a view alone, which may co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from jupyter_aicci.model.placement import Bandwidth
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import ICONS, State
 from jupyter_aicci.model.text import NS, duration, money
@@ -17,9 +19,12 @@ from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
 from jupyter_aicci.timeline.tiles import per_h_micro
 
 
-def run_summary(run: Run, *, cost_micro: int, seq: int = 0) -> dict[str, Any]:
-    """The keys of `aicci ps --json` and those beside them; `seq` is the run's last journal row."""
-    attempt = run.attempt
+def run_summary(run: Run, *, cost_micro: int, seq: int = 0, told: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The keys of `aicci ps --json` and those beside them; `seq` is the run's last journal row.
+
+    `told` is what the scheduler says now of a run that waits; without it the journal's words stand there.
+    """
+    attempt, waits = run.attempt, _waits(run) | dict(told or {})
     ranks = max(1, run.spec.ranks_per_node)
     return {
         "id": run.id,
@@ -35,13 +40,35 @@ def run_summary(run: Run, *, cost_micro: int, seq: int = 0) -> dict[str, Any]:
         "cost_micro": cost_micro,
         "currency": run.price.currency,
         "per_h_micro": per_h_micro(run),
-        "reason": run.reason if run.ended or run.holds_nodes else run.waiting or run.reason,
+        "reason": run.reason if run.ended or run.holds_nodes else waits["waiting"] or run.reason,
         "icon": ICONS[run.state],
         "world_size": attempt.placement.world_size if attempt else run.spec.nodes * ranks,
         "attempt": attempt.number if attempt else 0,
         "budget_micro": run.spec.budget,
         "seq": seq,
+        **waits,
     }
+
+
+def _waits(run: Run) -> dict[str, Any]:
+    """What is known of a start to come from the journal alone; where the run has its nodes, the bandwidth that they have."""
+    placement = run.attempt.placement if run.attempt and run.holds_nodes else None
+    bandwidth = placement.bandwidth if placement else None
+    return {
+        "waiting": run.waiting,
+        "why": run.why or None,
+        "place": 0,  # in line, 1 = first; 0 = not in line, or not known
+        "start_ns": None,  # when it is expected to start
+        "latest_ns": None,  # when it starts at the latest
+        "domain": "",
+        "bandwidth": bandwidth_words(bandwidth) if bandwidth else "",
+    }
+
+
+def bandwidth_words(bandwidth: Bandwidth) -> str:
+    """`leaf-a: 100 %; across spine-1: 46 %`; "" where there was nothing to choose: inside hosts at their best."""
+    chosen = any(level.level != "host" or level.ratio < 1.0 for level in bandwidth.levels)
+    return bandwidth.text if chosen else ""
 
 
 def iso(time_ns: int) -> str | None:

@@ -147,7 +147,6 @@ def test_two_data_sets_of_one_name_are_refused() -> None:
         ({"engine": "kubernetes"}, "--engine kubernetes is not available yet"),
         ({"image": "registry/x:1"}, "--image registry/x:1 is not available yet"),
         ({"isolation": "kata"}, "--isolation kata is not available yet"),
-        ({"topology": "hard:leaf"}, "--topology hard:leaf is not available yet"),
         ({"data": ["d=/a:cached"]}, "--data d: mode cached is not available yet"),
     ],
 )
@@ -156,6 +155,15 @@ def test_an_option_that_nothing_acts_on_yet_is_refused_by_name(given: dict[str, 
     with pytest.raises(UserError, match=says):
         parse_spec(given)
     assert spec_from_json(given).to_json() == RunSpec().to_json() | given
+
+
+def test_a_topology_is_soft_or_names_a_level() -> None:
+    """Whether the cluster has the level is the scheduler's to say."""
+    assert parse_spec({"topology": "hard:leaf"}).hard_level == "leaf"
+    assert parse_spec({}).hard_level == ""
+    for word in ("hard", "hard:", "leaf", "hard:a b", "Soft"):
+        with pytest.raises(UserError, match="expected soft, or hard:LEVEL"):
+            parse_spec({"topology": word})
 
 
 def test_a_number_of_nodes_that_no_screen_holds_is_refused() -> None:

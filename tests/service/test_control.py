@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_builders import RUN_ID, T0, S, a_life, flat, placed, stepped, submitted
 
-from jupyter_aicci.model.events import Event, NodeReleased, Noted, Placed, RankExited, Stepped, StopRequested
+from jupyter_aicci.model.events import (
+    Event,
+    NodeReleased,
+    Noted,
+    Placed,
+    PreemptRequested,
+    RankExited,
+    Stepped,
+    StopRequested,
+)
 from jupyter_aicci.model.run import Run, apply, fold
 from jupyter_aicci.model.states import State, Step
 from jupyter_aicci.service.control import SETTLE_NS, Halt, Now, react
@@ -224,3 +234,47 @@ def test_rows_are_in_the_order_of_their_times() -> None:
     times = [row.time_ns for row in rows]
     assert times == sorted(times)
     assert after.attempts[0].running_ns == T0 + 4 * S
+
+
+TOLD = PreemptRequested(run_id=RUN_ID, time_ns=T0 + 4 * S, attempt=1, for_run="r0000002", reason="priority 5")
+
+
+@pytest.mark.parametrize("how", [OURS, {"by_us": True}], ids=["ended by the signal", "left with 0 when it was told"])
+def test_an_attempt_that_gave_way_goes_back_into_its_queue(how: dict[str, Any]) -> None:
+    """PREEMPT and REQUEUE, with who took its place and where it goes on; no retry is used up."""
+    run = apply(a_placed_run(), TOLD)
+    assert react(run, Seen(attempt=1), now(5)).halt == Halt(grace_s=run.spec.grace, reason="priority 5")
+    seen = see(Seen(attempt=1), [started(0), started(1), ended(0, **how), ended(1, **how), free(0), free(1)])
+    rows = react(run, seen, now(7, checkpoint_step=12)).events
+    assert [row.step for row in rows if isinstance(row, Stepped)] == [Step.RUN, Step.PREEMPT, Step.REQUEUE]
+    after = apply_all(run, rows)
+    assert (after.state, after.exit_class, after.lost) == (State.QUEUED, "preempted", 0)
+    assert after.attempts[0].gave_way
+    assert after.reason == "gave its nodes to r0000002: priority 5; it goes on from checkpoint step 12"
+
+
+def test_a_run_that_was_stopped_while_it_gave_way_stops() -> None:
+    """Whoever presses Stop does not want it back."""
+    run = apply(apply(a_placed_run(nodes=1), TOLD), StopRequested(run_id=RUN_ID, time_ns=T0 + 5 * S, reason="enough"))
+    seen = see(Seen(attempt=1), [started(0), ended(0, at_s=6.0, **OURS), free(0, at_s=7.0)])
+    assert apply_all(run, react(run, seen, now(8)).events).state is State.STOPPED
+
+
+def test_a_run_that_had_finished_when_it_was_told_has_succeeded() -> None:
+    """Nobody sent it a signal, and every rank left with 0."""
+    run = apply(a_placed_run(nodes=1), TOLD)
+    seen = see(Seen(attempt=1), [started(0), ended(0), free(0)])
+    assert apply_all(run, react(run, seen, now(7)).events).state is State.SUCCEEDED
+
+
+def test_a_rank_that_had_failed_before_it_was_told_has_failed() -> None:
+    """Its exception came first, so it is its end."""
+    run = apply(a_placed_run(nodes=1), TOLD)
+    seen = see(Seen(attempt=1), [started(0), ended(0, at_s=3.0, **RAISED), free(0)])
+    assert apply_all(run, react(run, seen, now(7)).events).state is State.FAILED
+
+
+def apply_all(run: Run, rows: Iterable[Event]) -> Run:
+    for row in rows:
+        run = apply(run, row)
+    return run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 import threading
 import time
@@ -11,11 +13,13 @@ from service_builders import Scripted, Served, submit, turn
 
 from jupyter_aicci.client.connection import UnixConnection
 from jupyter_aicci.model.errors import AicciError, ConflictError, NotFoundError, UserError
+from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.service import http
 
 SUMMARY_KEYS = {
     "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class", "cost_micro",
     "currency", "per_h_micro", "reason", "icon", "world_size", "attempt", "budget_micro", "seq",
+    "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
 }  # fmt: skip
 
 
@@ -242,7 +246,13 @@ def test_shapes_and_queues_say_what_is_free(served: Served, engine: Scripted) ->
     served.do(turn)
     shapes = {shape["name"]: (shape["free"], shape["total"]) for shape in served.call("GET", "/v1/shapes")}
     assert shapes == {"cpux1": (1, 4), "cpux2": (0, 2)}
-    assert served.call("GET", "/v1/queues") == [{"name": "default", "running": 1, "queued": 0}]
+    served.do(lambda desk: submit(desk, "r0000002", nodes=2))
+    assert served.call("GET", "/v1/queues") == [
+        {
+            "name": "default", "parent": "", "weight": 1.0, "priority": 0, "guarantee": {}, "deserved": {}, "limit": {},
+            "used": {"cpu": 3.0}, "running": 1, "queued": 1, "users": [""],
+        }
+    ]  # fmt: skip
 
 
 def test_a_forecast_sends_nothing(served: Served, engine: Scripted) -> None:
@@ -260,6 +270,49 @@ def test_a_forecast_sends_nothing(served: Served, engine: Scripted) -> None:
     assert later["reason"]
     assert refused(served, "POST", "/v1/forecast", {"spec": {"nodes": 99}}).code == "never_fits"
     assert len(served.call("GET", "/v1/runs")) == 1
+
+
+def test_a_forecast_says_when_where_and_what_would_start_now(served: Served, engine: Scripted) -> None:
+    """The keys of `aicci forecast --json`: with a limit on what runs there is a latest start, and a change that needs no wait."""
+    now = served.call("POST", "/v1/forecast", {"spec": {"shape": "cpux1"}})
+    assert (now["start_ns"], now["domain"], now["why"], now["change"]) == (now["latest_ns"], "laptop", None, "")
+    assert (now["per_h_micro"], now["currency"]) == (3_600_000_000, "USD")
+    served.do(lambda desk: submit(desk, nodes=3, time_limit="10m", grace="10s"))
+    served.do(turn)
+    later = served.call("POST", "/v1/forecast", {"spec": {"shape": "cpux2"}})
+    placed_ns = served.do(lambda desk: desk.runs[RunId("r0000001")].attempts[0].placed_ns)
+    most_ns = int((600 + 10 + 60 + 5) * 1e9)  # its limit, its grace, and what it takes to start and to be gone
+    assert later["latest_ns"] == pytest.approx(placed_ns + most_ns, abs=1e6)
+    assert placed_ns < later["start_ns"] <= later["latest_ns"]
+    assert (later["why"], later["change"], later["place"]) == ("behind", "--shape cpux1", 1)
+    assert (later["bandwidth"]["best_ratio"], later["bandwidth"]["estimated"]) == (1.0, True)
+
+
+def test_the_line_says_what_is_expected_of_each_run(served: Served, engine: Scripted) -> None:
+    """GET /v1/forecast: first in line first, with the reason that the run's own JSON has."""
+    assert served.call("GET", "/v1/forecast") == []
+    served.do(lambda desk: [submit(desk, f"r000000{number}", nodes=3, time_limit="1h") for number in (1, 2, 3)])
+    served.do(turn)
+    line = served.call("GET", "/v1/forecast")
+    assert [(each["id"], each["place"], each["why"]) for each in line] == [
+        ("r0000002", 1, "behind"),
+        ("r0000003", 2, "behind"),
+    ]
+    assert line[0]["start_ns"] < line[1]["start_ns"] <= line[1]["latest_ns"]
+    run = served.call("GET", "/v1/runs/r0000003")
+    assert {key: run[key] for key in ("waiting", "place", "start_ns", "latest_ns")} == {
+        key: line[1][key] for key in ("waiting", "place", "start_ns", "latest_ns")
+    }
+    assert run["reason"] == run["waiting"]
+
+
+def test_a_run_belongs_to_the_user_whom_the_kernel_names(served: Served, engine: Scripted) -> None:
+    """Whatever the request says: the owner is the name of the uid at the other end of the socket."""
+    laid_out(served, "r0000001")
+    body = {"id": "r0000001", "spec": {"shape": "cpux1", "owner": "somebody else"}}
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert served.call("POST", "/v1/runs", body)["spec"]["owner"] == me
+    assert served.call("GET", "/v1/queues")[0]["users"] == [me]
 
 
 def test_a_secret_reaches_its_file_and_no_row(served: Served, engine: Scripted) -> None:

@@ -128,6 +128,7 @@ def test_the_summary_row_has_the_keys_of_the_contract() -> None:
     assert list(row) == [
         "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class",
         "cost_micro", "currency", "per_h_micro", "reason", "icon", "world_size", "attempt", "budget_micro", "seq",
+        "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
     ]  # fmt: skip
     assert row["submitted_at"] == "2026-05-28T20:26:40.000+00:00"
     assert row["ended_at"] == "2026-05-28T20:27:25.400+00:00"

@@ -12,7 +12,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.agent.files import read_json, write_atomic, write_json
 from jupyter_aicci.agent.frames import boot_ns, read_spool
@@ -27,9 +27,11 @@ from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Attempt, Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.provision import ports_needed
-from jupyter_aicci.scheduler.cluster import Host
 from jupyter_aicci.store.config import Config
 from jupyter_aicci.store.paths import Home, source_of
+
+if TYPE_CHECKING:
+    from jupyter_aicci.scheduler import Host
 
 OBSERVE_BYTES = 256 << 10  # of one spool at one look; the rest comes with the next
 

@@ -16,9 +16,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jupyter_aicci.model.shapes import Shape
-from jupyter_aicci.scheduler.cluster import Host
+
+if TYPE_CHECKING:
+    from jupyter_aicci.scheduler import Host
 
 ADDRESS = "127.0.0.1"
 QUERY = ("nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader")
@@ -36,6 +39,8 @@ class Accelerators:
 
 def inventory(cpus: int = 0) -> Host:
     """This host. `cpus` (the user's setting) or AICCI_LOCAL_CPUS say how many CPUs runs may use, 0 = all there are."""
+    from jupyter_aicci.scheduler import Host  # with numpy, which a service's first answer does without
+
     wanted = int(os.environ.get("AICCI_LOCAL_CPUS") or cpus)
     numbers = tuple(range(wanted)) if wanted else real_cpus()
     found = _nvidia() or _ascend() or Accelerators()
