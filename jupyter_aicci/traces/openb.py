@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -44,6 +44,7 @@ NODE_COLUMNS = ("sn", "cpu_milli", "memory_mib", "gpu", "model")
 POD_COLUMNS = ("name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli")
 POD_MAY = ("gpu_spec", "creation_time", "deletion_time")
 MOST_DEVICES = 16  # of one node
+NO_KIND = -1
 RATIO = 1.3  # of all accelerators, what FGD's table submits
 
 
@@ -185,7 +186,8 @@ def replay_openb(
 ) -> Filled:
     """The cluster of `nodes`, filled with `pods` up to `ratio`; `source` is the pod list's name for errors.
 
-    Raises `UserError` (bad_trace) for a pod that no node could ever take, even empty, and for nodes without accelerators.
+    Raises `UserError` (bad_trace) for a pod larger than any node, for a `gpu_spec` of unknown models, and for nodes without
+    accelerators. A pod that only the models it asks for are too small for is dropped like any other (gpuspec33 has one).
     """
     floor = _Floor.of(nodes)
     demands = tuple(floor.demand(pod) for pod in pods)
@@ -240,8 +242,8 @@ class _Floor:
         )
 
     def demand(self, pod: Pod) -> Demand:
-        """What the pod asks for, in this cluster's kinds; a model that no node has is kind -1."""
-        kinds = (self.models.index(model) if model in self.models else -1 for model in pod.models if pod.gpus)
+        """What the pod asks for, in this cluster's kinds; a model that no node has is NO_KIND."""
+        kinds = (self.models.index(model) if model in self.models else NO_KIND for model in pod.models if pod.gpus)
         return Demand(
             cpu_milli=pod.cpu_milli,
             memory=pod.memory_mib,
@@ -282,18 +284,22 @@ def _check_sizes(floor: _Floor, pods: tuple[Pod, ...], demands: tuple[Demand, ..
     if not floor.total_milli:
         raise UserError("bad_trace", "the node list has no accelerators, expected some to fill", field="gpu")
     columns = (floor.cpu_milli, floor.memory, floor.share, floor.kind)
-    hopeless = {demand for demand in set(demands) if not has_room(demand, *columns).any()}
-    defects = [
-        f"row {pod.row}, {_size(pod)}: larger than any node, expected a pod that fits on an empty one"
-        for pod, demand in zip(pods, demands, strict=True)
-        if demand in hopeless
-    ]
+    sizes = {replace(demand, kinds=()) for demand in demands}
+    too_large = {size for size in sizes if not has_room(size, *columns).any()}
+    defects = []
+    for pod, demand in zip(pods, demands, strict=True):
+        if replace(demand, kinds=()) in too_large:
+            defects.append(
+                f"row {pod.row}, {_size(pod)}: larger than any node, expected a pod that fits on an empty one"
+            )
+        elif demand.kinds == (NO_KIND,):
+            known = ", ".join(model for model in floor.models if model)
+            defects.append(
+                f"row {pod.row}, gpu_spec: {'|'.join(pod.models)!r}, expected a model of the node list ({known})"
+            )
     if defects:
         raise bad_trace(source, defects)
 
 
 def _size(pod: Pod) -> str:
-    models = f", gpu_spec {'|'.join(pod.models)}" if pod.models else ""
-    return (
-        f"num_gpu {pod.gpus}, gpu_milli {pod.gpu_milli}, cpu_milli {pod.cpu_milli}, memory_mib {pod.memory_mib}{models}"
-    )
+    return f"num_gpu {pod.gpus}, gpu_milli {pod.gpu_milli}, cpu_milli {pod.cpu_milli}, memory_mib {pod.memory_mib}"
