@@ -58,7 +58,7 @@ class Shape:
     @property
     def slots(self) -> int:
         """Most ranks that a node of this shape takes: one per accelerator, else one per CPU."""
-        return self.accelerators or self.cpus
+        return self.accelerators or self.cpus or 1
 
     @property
     def cpu_milli(self) -> int:

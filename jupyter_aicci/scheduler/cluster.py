@@ -79,7 +79,11 @@ class Fabric:
         self.tree: Tree = tree_of([host.path for host in self.hosts], [host.name for host in self.hosts], levels)
         self.links = links_of(self.tree.levels, links)
         self.slots = np.array([host.slots for host in self.hosts], dtype=np.int64)
-        self._known = {shape.name: shape for host in _distinct(self.hosts) for shape in host.shapes}
+        alike = {_likeness(host): host for host in self.hosts}
+        self._alike = tuple(alike.values())  # one host of each kind
+        number = {key: at for at, key in enumerate(alike)}
+        self._group = np.array([number[_likeness(host)] for host in self.hosts], dtype=np.int64)
+        self._known = {shape.name: shape for host in self._alike for shape in host.shapes}
         self._known |= {shape.name: shape for shape in shapes}
         self._accepting: dict[Shape, np.ndarray] = {}
         self.chosen: dict[Any, Any] = {}  # kind of run -> the shapes that it may get, kept by choose.choices
@@ -101,9 +105,7 @@ class Fabric:
         """bool[N]: hosts where nodes of the shape may start, room or not."""
         found = self._accepting.get(shape)
         if found is None:
-            by_kind = {id(host): host.accepts(shape) for host in _distinct(self.hosts)}
-            likes = {_likeness(host): by_kind[id(host)] for host in _distinct(self.hosts)}
-            found = np.array([likes[_likeness(host)] for host in self.hosts], dtype=bool)
+            found = np.array([host.accepts(shape) for host in self._alike], dtype=bool)[self._group]
             self._accepting[shape] = found
         return found
 
@@ -111,10 +113,6 @@ class Fabric:
 def _likeness(host: Host) -> tuple[object, ...]:
     """All that `Host.accepts` looks at; hosts of a cluster have few kinds, and their shapes are one object."""
     return id(host.shapes), host.state, host.only_shapes, host.accelerator
-
-
-def _distinct(hosts: Iterable[Host]) -> tuple[Host, ...]:
-    return tuple({_likeness(host): host for host in hosts}.values())
 
 
 @dataclass(frozen=True, slots=True)
