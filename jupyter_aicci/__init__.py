@@ -5,9 +5,24 @@ This file stays light (standard library only): the agent, the CLI and `%load_ext
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_aicci.client.replays import Replayed
 
 __version__ = "0.1.0"
+
+
+def replay(trace: str | Path, **options: Any) -> Replayed:
+    """Play a trace of jobs through the scheduler, in virtual time; the answer has `.summary` and the frames `.jobs`, `.use`.
+
+    The options are those of `aicci replay`: format, policy, nodes, gpus, cluster, restart_costs, placement, seed.
+    """
+    from jupyter_aicci.client.replays import replay
+
+    return replay(trace, **options)
 
 
 def load_ipython_extension(ipython: Any) -> None:

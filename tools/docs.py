@@ -83,9 +83,9 @@ def commands_page() -> str:
     def words(command: commands.Command) -> str:
         shown = ["[options]"] if command.options else []
         for argument in command.arguments:
-            name = argument.name if argument.kind != "choice" else "|".join(argument.choices)
             flag = argument.name.startswith("-")
-            value = f"{name} N" if argument.kind == "int" and flag else name
+            given = "|".join(argument.choices) or ("N" if argument.kind == "int" else argument.metavar)
+            value = f"{argument.name} {given}".strip() if flag else "|".join(argument.choices) or argument.name
             shown.append(f"[{value}{'…' if argument.many == '...' else ''}]" if flag or argument.many else value)
         return " ".join(shown)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from jupyter_aicci.cli import DONE
 from jupyter_aicci.cli.output import answer, write
+from jupyter_aicci.cli.replay import replay
 from jupyter_aicci.cli.run import run
 from jupyter_aicci.cli.service import service
 from jupyter_aicci.client import Client
@@ -122,5 +123,6 @@ HANDLERS: dict[str, Callable[[argparse.Namespace], int]] = {
     "attach": _attach,
     "logs": _logs,
     "forecast": _forecast,
+    "replay": replay,
     "service": service,
 }

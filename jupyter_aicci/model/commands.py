@@ -25,6 +25,8 @@ class Argument:
     kind: Literal["run", "int", "flag", "text", "choice"] = "text"
     many: Literal["", "?", "+", "..."] = ""  # how many words; "...": the rest of the line
     choices: tuple[str, ...] = ()
+    default: int = 0  # of a flag with a number
+    metavar: str = ""  # of a flag with a word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,23 @@ COMMANDS: tuple[Command, ...] = (
     Command(name="queues", help="where runs wait"),
     Command(name="data", help="data sets that runs used", faces=("magic",)),
     Command(
+        name="replay", help="play a trace of jobs through the scheduler, in virtual time", faces=("cli",),
+        arguments=(
+            Argument(name="TRACE", help="a CSV file"),
+            Argument(name="--format", kind="choice", choices=("muri", "philly", "openb", "csv"),
+                     help="what its columns mean; default: csv"),
+            Argument(name="--policy", metavar="P", help="a scheduling policy by name; default: the service's own"),
+            Argument(name="--nodes", kind="int", default=8, help="hosts; default: 8"),
+            Argument(name="--gpus", kind="int", default=8, help="accelerators of each host; default: 8"),
+            Argument(name="--cluster", metavar="FILE", help="a topology file instead of --nodes; for openb its nodes"),
+            Argument(name="--restart-costs", kind="choice", choices=("none", "muri"),
+                     help="what a preempted job loses; default: none"),
+            Argument(name="--placement", metavar="P", help="where a run goes; default: as the policy has it"),
+            Argument(name="--seed", kind="int", help="of all that is random; default: 0"),
+            Argument(name="--html", metavar="FILE", help="write a page with use and queues over time"),
+        ),
+    ),
+    Command(
         name="service", help="the process that starts and keeps runs", faces=("cli",),
         arguments=(Argument(name="ACTION", kind="choice", choices=("start", "status", "stop"), help="what to do"),),
     ),
@@ -119,8 +138,13 @@ def parse_words(command: Command, face: Face, words: list[str]) -> argparse.Name
 def _add(parser: OptionParser, argument: Argument) -> None:
     if argument.kind == "flag":
         parser.add_argument(argument.name, action="store_true", help=argument.help)
+    elif argument.name.startswith("-") and argument.kind == "int":
+        parser.add_argument(argument.name, type=_count, default=argument.default, metavar="N", help=argument.help)
     elif argument.name.startswith("-"):
-        parser.add_argument(argument.name, type=_count, default=0, metavar="N", help=argument.help)
+        choices = argument.choices or None
+        parser.add_argument(
+            argument.name, default="", choices=choices, metavar=argument.metavar or None, help=argument.help
+        )
     elif argument.many == "...":
         parser.add_argument(argument.name, nargs=argparse.REMAINDER, help=argument.help)
     else:

@@ -52,7 +52,7 @@ def gangs(trace: Trace, *, hosts: int, per_host: int) -> Gangs:
     if len(too_large):
         defects = [
             f"row {trace.rows[i]}, {trace.field}: {trace.gpus[i]} accelerators ({nodes[i]} x {per_node[i]}) "
-            f"do not fit into {hosts} hosts with {per_host} each"
+            f"do not fit into {hosts} host{'s' if hosts > 1 else ''} with {per_host} each"
             for i in too_large.tolist()
         ]
         raise bad_trace(trace.source, defects, hint="A larger --nodes or --gpus would hold them.")

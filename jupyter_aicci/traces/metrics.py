@@ -18,11 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from jupyter_aicci.model.text import duration
 from jupyter_aicci.traces.gangs import Gangs
+from jupyter_aicci.traces.openb import Filled
 from jupyter_aicci.traces.simulate import Played
 from jupyter_aicci.traces.table import NS, Ints
 from jupyter_aicci.traces.trace import Trace
+from jupyter_aicci.traces.use import Use
 
+JCTS = (("mean", "avg"), ("median", "median"), ("p99", "p99"))
 ROUNDING_NS = 1_000  # moments of the scheduler are seconds as floats; a promise is not broken by a microsecond
 
 
@@ -42,6 +46,19 @@ def summary(trace: Trace, gangs: Gangs, played: Played, *, work_ns: Ints, accele
         "allocation_ratio": use.mean(use.held, contended=True) / accelerators,
         "fragmentation_ratio": use.mean(use.stranded, contended=True) / accelerators,
         "forecast": forecast_summary(trace, played),
+    }
+
+
+def filled_summary(filled: Filled) -> dict[str, Any]:
+    """The same names for a cluster that was filled without a clock: what needs one is null."""
+    timed = ("avg_jct_s", "median_jct_s", "p99_jct_s", "makespan_s", "avg_wait_s")
+    return {
+        "jobs": filled.pods,
+        **dict.fromkeys(timed),
+        "utilisation": filled.utilisation,
+        "allocation_ratio": filled.allocation_ratio,
+        "fragmentation_ratio": filled.fragmentation_ratio,
+        "forecast": dict.fromkeys(("median_abs_error_ratio", "p90_abs_error_ratio", "bound_kept_ratio")),
     }
 
 
@@ -80,3 +97,46 @@ def _done(gangs: Gangs, work_ns: Ints) -> int:
 
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
+
+
+def job_columns(trace: Trace, played: Played) -> dict[str, Any]:
+    """What became of each job, by column; moments in seconds since zero."""
+    return {
+        "id": list(trace.ids),
+        "submit_s": trace.submit_ns / NS,
+        "start_s": played.start_ns / NS,
+        "end_s": played.end_ns / NS,
+        "wait_s": wait_ns(trace, played) / NS,
+        "jct_s": (played.end_ns - trace.submit_ns) / NS,
+        "preemptions": played.preemptions,
+    }
+
+
+def use_columns(use: Use) -> dict[str, Any]:
+    """What the cluster held after each event, by column."""
+    return {
+        "time_s": use.time_ns / NS,
+        "held": use.held,
+        "waiting": use.waiting,
+        "waiting_accelerators": use.waiting_units,
+        "stranded": use.stranded,
+    }
+
+
+def facts(summary: dict[str, Any]) -> list[str]:
+    """The numbers in words, a line each."""
+    lines = [f"{summary['jobs']:,} jobs · policy {summary['policy']} · placement {summary['placement']}"]
+    if summary["makespan_s"] is not None:
+        lines += [
+            "JCT: " + ", ".join(f"{name} {duration(summary[f'{key}_jct_s'])}" for name, key in JCTS),
+            f"makespan {duration(summary['makespan_s'])} · mean wait {duration(summary['avg_wait_s'])}",
+        ]
+    held = f"held {summary['allocation_ratio']:.1%}, stranded {summary['fragmentation_ratio']:.1%}"
+    lines += [f"used {summary['utilisation']:.1%}", f"while runs waited: {held}"]
+    told = summary["forecast"]
+    if told["median_abs_error_ratio"] is not None:
+        half, most = told["median_abs_error_ratio"], told["p90_abs_error_ratio"]
+        lines.append(f"start forecasts: half within {half:.1%} of the wait, nine of ten within {most:.1%}")
+    if told["bound_kept_ratio"] is not None:
+        lines.append(f"latest starts kept: {told['bound_kept_ratio']:.1%}")
+    return lines

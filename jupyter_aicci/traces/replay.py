@@ -8,7 +8,7 @@ Rule 2: a policy whose placement is the pool looks at the count of free accelera
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,22 +23,24 @@ from jupyter_aicci.scheduler import (
     Runs,
     Waiting,
     cluster_of,
+    decide,
     outlook,
     policy_named,
 )
 from jupyter_aicci.scheduler.decide import settled
 from jupyter_aicci.scheduler.policies import Placing
 from jupyter_aicci.scheduler.topology import Topology
+from jupyter_aicci.traces import openb
 from jupyter_aicci.traces.gangs import Gangs, flat_hosts, gangs, mapped_hosts
-from jupyter_aicci.traces.metrics import summary
+from jupyter_aicci.traces.metrics import filled_summary, summary
 from jupyter_aicci.traces.progress import FreeRestarts, Progress, muri_costs
-from jupyter_aicci.traces.simulate import Ask, Decide, Played, Stage, Watch, simulate
+from jupyter_aicci.traces.simulate import Decide, Played, Stage, Watch, simulate
 from jupyter_aicci.traces.table import NS
 from jupyter_aicci.traces.trace import Trace
 
 KNOWING = frozenset({"sjf", "srtf", "srsf", "easy", "conservative"})  # policies that are told exact run times
 RESTART_COSTS = ("none", "muri")
-MOST_FORECASTS = 2_000  # of a trace, evenly over its jobs; each looks at every run there is
+FORECASTS = 500  # jobs of a trace that the forecast is asked about; each answer looks at every run there is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,9 @@ class Options:
     topology: Topology | None = None
     restart_costs: str = "none"
     placement: str = ""  # "" = the policy's own
-    queues: Queues = Queues()
+    seed: int = 0  # of placements that are drawn
+    forecasts: int = FORECASTS  # at most so many jobs, evenly over the trace
+    queues: Queues = field(default_factory=Queues)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,11 +81,11 @@ def replay_trace(trace: Trace, options: Options, watch: Watch | None = None) -> 
     knows = policy.name in KNOWING
     stage = Stage(
         cluster=_cluster(hosts, options, found, policy),
-        queues=options.queues,
+        queues=replace(options.queues, policy=policy.name),
         knows_durations=knows,
         decide=decided_by(policy),
-        ask=_ask(policy),
-        asked=_asked(len(trace)) if knows or trace.limit_ns.any() else frozenset(),
+        ask=_ask,
+        asked=_asked(len(trace), options.forecasts) if knows or trace.limit_ns.any() else frozenset(),
         watch=watch,
     )
     played = simulate(trace, found, progress, stage)
@@ -91,6 +95,26 @@ def replay_trace(trace: Trace, options: Options, watch: Watch | None = None) -> 
     return Replay(
         trace=trace, gangs=found, policy=policy, accelerators=accelerators, played=played, summary=numbers | told
     )
+
+
+def fill(
+    pods: tuple[str, str], nodes: tuple[str, str], *, policy: str, placement: str, seed: int, watch: Watch | None = None
+) -> dict[str, Any]:
+    """The numbers of an openb workload; pods and nodes are (text, name of the file). Raises `UserError`."""
+    if placement and placement not in list(openb.Placing):
+        raise _unknown("placement", placement, list(openb.Placing))
+    placing = openb.Placing(placement) if placement else openb.Placing.FGD
+    filled = openb.replay_openb(
+        openb.parse_nodes(*nodes),
+        openb.parse_pods(*pods),
+        source=pods[1],
+        seed=seed,
+        placing=placing,
+        progress=watch or (lambda done, of: None),
+    )
+    return filled_summary(filled) | {
+        "policy": policy_named(policy).name, "placement": str(placing), "format": "openb",
+    }  # fmt: skip
 
 
 def chosen_policy(options: Options) -> Policy:
@@ -104,12 +128,14 @@ def chosen_policy(options: Options) -> Policy:
 
 
 def decided_by(policy: Policy) -> Decide:
-    """`scheduler.decide` under this policy, whatever placement it was given."""
+    """`scheduler.decide`; under a placement that is not the policy's own, the same with that placement."""
+    if policy == policy_named(policy.name):
+        return decide
 
-    def decide(cluster: Cluster, queues: Queues, runs: Runs, now_ns: int) -> Decisions:
+    def decide_placed(cluster: Cluster, queues: Queues, runs: Runs, now_ns: int) -> Decisions:
         return settled(cluster, queues, runs, now_ns / NS, policy=policy).decisions()
 
-    return decide
+    return decide_placed
 
 
 def _cluster(hosts: Sequence[Host], options: Options, found: Gangs, policy: Policy) -> Cluster:
@@ -126,19 +152,15 @@ def _progress(costs: str, trace: Trace, found: Gangs) -> Progress:
     return muri_costs(trace, found) if costs == "muri" else FreeRestarts(trace.work_ns)
 
 
-def _ask(policy: Policy) -> Ask:
+def _ask(cluster: Cluster, queues: Queues, runs: Runs, request: Waiting, now_ns: int) -> tuple[int, int]:
     """The scheduler's start forecast for one more run."""
-
-    def ask(cluster: Cluster, queues: Queues, runs: Runs, request: Waiting, now_ns: int) -> tuple[int, int]:
-        told = outlook(cluster, queues, runs.submitted(request), now_ns).of(request.run_id)
-        return _ns(told.start_s), _ns(told.latest_s)
-
-    return ask
+    told = outlook(cluster, queues, runs.submitted(request), now_ns).of(request.run_id)
+    return _ns(told.start_s), _ns(told.latest_s)
 
 
-def _asked(jobs: int) -> frozenset[int]:
+def _asked(jobs: int, most: int) -> frozenset[int]:
     """Which jobs are asked about: all, or as many as there may be, evenly."""
-    return frozenset(np.unique(np.linspace(0, jobs - 1, min(jobs, MOST_FORECASTS)).astype(int)).tolist())
+    return frozenset(np.linspace(0, jobs - 1, min(jobs, most)).astype(int).tolist())
 
 
 def _ns(moment_s: float) -> int:

@@ -109,6 +109,14 @@ class _Play:
         if self._stage.knows_durations and not self._progress.exact:
             self._learn(now_ns)
         self._submit(now_ns)
+        if self._waits or not self._progress.exact:  # under Muri's costs a change of the order is an event by itself
+            self._decide(now_ns)
+        else:
+            self._change_ns = FOREVER_NS
+        self._recorder.note(now_ns)
+
+    def _decide(self, now_ns: int) -> None:
+        """What the scheduler says, carried out."""
         decisions = self._stage.decide(self._cluster, self._stage.queues, self._runs, now_ns)
         if decisions.never:
             raise decisions.never[0].error()
@@ -116,7 +124,6 @@ class _Play:
         self._start(decisions.starts, now_ns)
         if decisions.reserves:
             self._runs = self._runs.promised(dict(map(promise_of, decisions.reserves)))
-        self._recorder.note(now_ns)
         self._change_ns = max(round(decisions.next_s * NS), now_ns + 1) if decisions.next_s < inf else FOREVER_NS
 
     def _end(self, jobs: list[int], now_ns: int) -> None:

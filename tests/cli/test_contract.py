@@ -13,7 +13,7 @@ OPTIONS = """--shape cpux1,cpux2 --nodes 2 --min-nodes 1 --ranks-per-node 1 --da
 --topology soft --launcher torchrun --push a,b --pull c,d --workdir . --env K=V --secret NAME --name N -o x --detach --dry-run
 --on-stop cancel"""
 MAGICS = ("train", "shapes", "queues", "ps", "data", "attach", "logs", "describe", "stop", "cost", "result", "forecast")
-CLI = ("run", "ps", "logs", "attach", "describe", "stop", "cost", "shapes", "queues", "forecast", "service")
+CLI = ("run", "ps", "logs", "attach", "describe", "stop", "cost", "shapes", "queues", "forecast", "replay", "service")
 
 
 def test_commands_are_the_promised_ones() -> None:
