@@ -168,6 +168,8 @@ class Session:
     def start(self, at: int, found: Found, *, free: Free | None = None, after: tuple[RunId, ...] = ()) -> None:
         """The gang starts there, when those in `after` have left."""
         placement = self.placement(found, free or self.free, self.kind(at).nodes)
+        if self.soon is not None and free is not self.soon:
+            self.soon.take(placement)  # or the next run that takes a place would find it free
         self.starts.append(Start(run_id=self.runs.waiting_ids[at], placement=placement, after=after))
         self.settled.add(at)
         if self.policy.placing is Placing.FGD:
@@ -206,7 +208,7 @@ class Session:
         return free
 
     def _fit(self, choice: Choice, room: np.ndarray, kind: Kind, level: int, *, own: bool) -> Found | None:
-        if self.policy.placing is Placing.FIRST:
+        if self.policy.placing is Placing.FIRST and not level and len(kind.sizes) == 1:
             picks = first_fit(room, kind.nodes)
             return Found(choice=choice, nodes=kind.nodes, picks=picks) if picks is not None else None
         if self.policy.placing is Placing.FGD and own and kind.nodes == 1:
