@@ -28,7 +28,7 @@ from jupyter_aicci.scheduler.plan import Plan
 from jupyter_aicci.scheduler.policies import Backfill, Placing, Policy
 from jupyter_aicci.scheduler.preempt import Candidates
 from jupyter_aicci.scheduler.queues import Queues
-from jupyter_aicci.scheduler.runs import Kind, Runs
+from jupyter_aicci.scheduler.runs import Kind, Runs, stacked
 from jupyter_aicci.scheduler.small import SmallRuns
 from jupyter_aicci.scheduler.turns import Turns
 
@@ -246,7 +246,7 @@ def _advanced(rows: np.ndarray, now_s: float) -> np.ndarray:
 
 def _best_first(session: Session) -> np.ndarray:
     """Rows of running runs, then of waiting ones: higher priority first, then as the policy has it."""
-    rows = np.concatenate([session.running, session.waiting])
+    rows = stacked(session.running, session.waiting)
     best_first: np.ndarray = ranked(session.policy.order, rows, session.now_s, session.runs.history)
     if rows["priority"].any():
         best_first = best_first[np.argsort(-rows["priority"][best_first], kind="stable")]
