@@ -85,6 +85,8 @@ def _move_aside(
         return (), None
     choice, free = options[0], session.soon or session.free
     want, gain = _want(session, kind, choice), _wait_unit_s(session, at, choice)
+    if gain <= 0.0:
+        return (), None
     session.candidates = session.candidates or _candidates(session)
     wants: dict[str, Want] = {
         session.runs.running_ids[row]: _held_want(session, row) for row in np.nonzero(able)[0].tolist()
@@ -144,7 +146,7 @@ def _candidates(session: Session) -> Candidates:
                 host.append(at)
                 freed.append((whole, shape.cpu_milli, shape.memory_bytes))
     since_s = np.maximum(np.maximum(rows["started_s"], rows["checkpoint_s"]), 0.0)
-    waste = rows["units"] * (session.now_s - since_s + RESTART_S)
+    waste = rows["units"] * (np.maximum(session.now_s - since_s, 0.0) + RESTART_S)
     return candidates_of(
         session.runs.running_ids,
         waste,
