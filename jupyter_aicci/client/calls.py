@@ -94,8 +94,12 @@ class Calls:
         """What a node may get on this machine, with prices and what is free."""
         return list(self.request("GET", "/v1/shapes"))
 
+    def line(self) -> list[dict[str, Any]]:
+        """The runs that wait, first in line first: why, when each is expected to start, and where."""
+        return list(self.request("GET", "/v1/forecast"))
+
     def queues(self) -> list[dict[str, Any]]:
-        """Where runs wait."""
+        """Where runs wait: what each queue may count on, what its runs hold, how many run and wait."""
         return list(self.request("GET", "/v1/queues"))
 
     def warm(self, *, python: str, framework: str) -> None:

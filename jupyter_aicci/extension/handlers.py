@@ -105,6 +105,20 @@ class Write(AicciHandler):
         await self.pass_on("POST", self.request.body)
 
 
+class Forecast(AicciHandler):
+    """The line of waiting runs; and what would happen to a run that is not sent."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        await self.pass_on("GET")
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        await self.pass_on("POST", self.request.body)
+
+
 def error_body(error: BaseException | None, status: int) -> dict[str, Any]:
     """`{status, message, code, hint}` of an error."""
     if isinstance(error, AicciError):
@@ -126,7 +140,7 @@ ROUTES: list[tuple[str, type[AicciHandler]]] = [
     (r"/aicci/api/status", Read),
     (r"/aicci/api/shapes", Read),
     (r"/aicci/api/queues", Read),
-    (r"/aicci/api/forecast", Write),
+    (r"/aicci/api/forecast", Forecast),
     (r"/aicci/api/runs", Launch),
     (rf"/aicci/api/runs/{REF}", Read),
     (rf"/aicci/api/runs/{REF}/stop", Write),

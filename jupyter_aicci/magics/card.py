@@ -35,4 +35,4 @@ class Card:
 
 
 def _shown(summary: dict[str, Any]) -> tuple[Any, ...]:
-    return summary["state"], summary["attempt"], summary["reason"]
+    return summary["state"], summary["attempt"], summary["reason"], summary["place"]

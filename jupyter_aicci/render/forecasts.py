@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_aicci.render.runs import spec_lines
 from jupyter_aicci.render.tables import Table
+from jupyter_aicci.render.waits import bandwidth, place, when
 
 
 def dry_run_text(answer: dict[str, Any]) -> str:
@@ -21,9 +22,12 @@ def dry_run_text(answer: dict[str, Any]) -> str:
     whose = "node 0's launcher" if answer["spec"].get("launcher") else "rank 0"
     return "\n".join(
         [
-            f"{answer['shape']} × {answer['nodes']}, {ranks} · starts {answer['starts']}"
+            f"{answer['shape']} × {answer['nodes']}, {ranks} · {start_text(answer)}"
             + (f": {answer['reason']}" if answer["reason"] else ""),
+            *([f"{answer['change']} would start now"] if answer["change"] else []),
             f"price: {answer['price_text']}",
+            *([f"where: {answer['domain']}"] if answer["domain"] else []),
+            *([f"bandwidth (estimated): {bandwidth(answer['bandwidth'])}"] if bandwidth(answer["bandwidth"]) != "–" else []),
             *(["placement", *placed] if placed else []),
             spec_lines(answer["spec"], answer["price"]["currency"]),
             *([f"environment of {whose}", *(f"  {key}={value}" for key, value in sorted(environment.items()))]
@@ -33,17 +37,26 @@ def dry_run_text(answer: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
+def start_text(answer: dict[str, Any]) -> str:
+    """`starts now`, `starts in about 12 min (by 14:40 at the latest), place 2 in line`, `nobody knows when it starts`."""
+    if answer["starts"] == "now":
+        return "starts now"
+    return ", ".join(part for part in (when(answer) or "nobody knows when it starts", place(answer)) if part)
+
+
 def forecasts_table(answers: Iterable[tuple[str, dict[str, Any] | None, str]]) -> Table:
     """`forecast`: (shape, answer or None, why not) for every shape."""
     rows = tuple(
         (
             shape,
-            str(answer["starts"]) if answer else "never",
+            start_text(answer).removeprefix("starts ") if answer else "never",
             str(answer["world_size"]) if answer else "–",
+            str(answer["domain"] or "–") if answer else "–",
+            bandwidth(answer["bandwidth"]) if answer else "–",
             str(answer["price_text"]) if answer else "–",
             (str(answer["reason"]) if answer else why.removesuffix(" Nothing was submitted.")).split("\n")[0],
         )
         for shape, answer, why in answers
     )
-    return Table(columns=("shape", "starts", "ranks", "price", "why"), right=("ranks",), rows=rows,
-                 empty="This machine offers no shape.")  # fmt: skip
+    columns = ("shape", "starts", "ranks", "where", "bandwidth", "price", "why")
+    return Table(columns=columns, right=("ranks",), rows=rows, empty="This machine offers no shape.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_aicci.model.text import duration, money, size
 from jupyter_aicci.render.tables import Table
+from jupyter_aicci.render.waits import place, when
 
 
 def runs_table(runs: Iterable[dict[str, Any]], *, now: datetime) -> Table:
@@ -27,7 +28,7 @@ def runs_table(runs: Iterable[dict[str, Any]], *, now: datetime) -> Table:
             _local(run["submitted_at"], now),
             _elapsed(run, now),
             cost_text(run),
-            _why(run),
+            _why(run, now),
         )
         for run in runs
     )
@@ -81,7 +82,11 @@ def _elapsed(run: dict[str, Any], now: datetime) -> str:
     return duration(seconds) if run["started_at"] or run["ended_at"] else f"waits {duration(seconds)}"
 
 
-def _why(run: dict[str, Any]) -> str:
+def _why(run: dict[str, Any], now: datetime) -> str:
+    """How it ended, or why it waits: when it starts first, since that is what a list is looked at for."""
+    if run.get("why"):
+        start = ", ".join(part for part in (when(run, now.timestamp()), place(run)) if part)
+        return " · ".join(part for part in (start, f"{run['why']}: {run['waiting']}") if part)
     exit_class = "" if run["exit_class"] == run["state"] else run["exit_class"] or ""
     parts = [exit_class, "" if run["state"] in ("running", "succeeded") else run["reason"]]
     text = ": ".join(part for part in parts if part)
@@ -175,7 +180,26 @@ def mounts_table(mounts: Iterable[tuple[str, str, str, str]]) -> Table:
 
 
 def queues_table(queues: Iterable[dict[str, Any]]) -> Table:
-    """`aicci queues`."""
-    columns = ("queue", "running", "waiting")
-    rows = tuple((queue["name"], str(queue["running"]), str(queue["queued"])) for queue in queues)
+    """`aicci queues`: what each may count on, what its runs hold, and how many."""
+    columns = ("queue", "parent", "running", "waiting", "used", "guarantee", "deserved", "limit")
+    rows = tuple(
+        (
+            queue["name"],
+            queue["parent"] or "–",
+            str(queue["running"]),
+            str(queue["queued"]),
+            *(amounts_text(queue[key]) for key in ("used", "guarantee", "deserved", "limit")),
+        )
+        for queue in queues
+    )
     return Table(columns=columns, right=("running", "waiting"), rows=rows, empty="This machine has no queue.")
+
+
+def amounts_text(amounts: dict[str, float]) -> str:
+    """`4 CPUs, 8 h100, 64.0 GB`; `–` for nothing."""
+    words = {"cpu": "CPUs", "accelerator": "accelerators"}
+    told = [
+        size(amount) if name == "memory" else f"{amount:.10g} {words.get(name, name)}"
+        for name, amount in sorted(amounts.items())
+    ]
+    return ", ".join(told) or "–"

@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_aicci.model.text import duration, money
 from jupyter_aicci.render.lists import rate_text, shape_text
+from jupyter_aicci.render.waits import bandwidth, wait_parts, waiting_text
 from jupyter_aicci.store.logs import display_lines
 
 TAIL_LINES = 30
@@ -23,19 +24,21 @@ def title(run: dict[str, Any]) -> str:
 def state_line(run: dict[str, Any]) -> str:
     """`▶ r0f3c2ab running · cpux2 ×2 · $0.62/h`, with the reason where the state has one."""
     attempt = f" (attempt {run['attempt']})" if run["attempt"] > 1 else ""
-    reason = run["reason"] if run["state"] not in ("running", "succeeded") else ""
-    return _joined(f"{run['icon']} {title(run)} {run['state']}{attempt}", shape_text(run), _price(run, ""), reason)
+    told = () if run["state"] in ("running", "succeeded") else wait_parts(run)
+    return _joined(f"{run['icon']} {title(run)} {run['state']}{attempt}", shape_text(run), _price(run, ""), *told)
 
 
 def first_line(run: dict[str, Any]) -> str:
     """`queued · cpux2 ×2 · starts now · est. $12.40/h, budget $50 · r0f3c2ab`: what the cell shows at once.
 
+    For a run that waits, why, when it is expected to start, and its place in line stand in place of "starts now".
+
     A run that is past its start is told as `state_line` does.
     """
     if run["state"] not in ("submitted", "queued", "starting"):
         return state_line(run)
-    when = run["reason"] if run["state"] == "queued" and run["reason"] else "starts now"
-    return _joined(run["state"], shape_text(run), when, _price(run, "est. "), title(run))
+    told = wait_parts(run) if run["state"] == "queued" and run["reason"] else ("starts now",)
+    return _joined(run["state"], shape_text(run), *told, _price(run, "est. "), title(run))
 
 
 def stop_line(run: dict[str, Any]) -> str:
@@ -69,6 +72,7 @@ def describe_text(run: dict[str, Any], summary: str) -> str:
     """`aicci describe`: summary, spec without its defaults, attempts with their nodes, the journal's rows."""
     parts = [
         summary,
+        waiting_text(run),
         spec_lines(run["spec"], run["currency"]),
         *(_attempt_lines(attempt) for attempt in run["attempts"]),
     ]
@@ -96,6 +100,8 @@ def _attempt_lines(attempt: dict[str, Any]) -> str:
     lines = [f"attempt {attempt['number']}: {placement['shape']['name']} × {len(placement['nodes'])}{resumed}"]
     if placement["why"]:
         lines.append(f"  why here: {placement['why']}")
+    if bandwidth(placement.get("bandwidth")) != "–":
+        lines.append(f"  bandwidth (estimated): {bandwidth(placement['bandwidth'])}")
     lines += [f"  node {node['index']}: {node['host']} ({node['address']})" for node in placement["nodes"]]
     lines += [
         f"  rank {exit_['rank']}: {meaning_of_exit(exit_['code'], exit_['signal'])}" for exit_ in attempt["exits"]

@@ -25,6 +25,17 @@ export interface ISummary {
   readonly attempt: number;
   readonly budget_micro: number;
   readonly seq: number;
+  /** Why it waits, in words. */
+  readonly waiting: string;
+  /** The class of that reason; null for a run that does not wait. */
+  readonly why: string | null;
+  /** In line, 1 = first; 0 = not in line. */
+  readonly place: number;
+  /** Expected and latest start, epoch nanoseconds; null = nobody knows. */
+  readonly start_ns: number | null;
+  readonly latest_ns: number | null;
+  readonly domain: string;
+  readonly bandwidth: string;
 }
 
 export interface ITile {

@@ -23,7 +23,14 @@ export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
       world_size: 2,
       attempt: 1,
       budget_micro: 0,
-      seq: 7
+      seq: 7,
+      waiting: '',
+      why: null,
+      place: 0,
+      start_ns: null,
+      latest_ns: null,
+      domain: '',
+      bandwidth: ''
     },
     cursor: 10,
     origin_ns: 0,

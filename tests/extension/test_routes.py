@@ -25,6 +25,7 @@ READS = (
     "aicci/api/runs",
     "aicci/api/shapes",
     "aicci/api/queues",
+    "aicci/api/forecast",
     "aicci/api/runs/r1",
     "aicci/api/runs/r1/view",
     "aicci/api/runs/r1/logs",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from jupyter_aicci.render import waits
 from jupyter_aicci.render.failures import headline, report, root_rank
 from jupyter_aicci.render.forecasts import forecasts_table
-from jupyter_aicci.render.lists import costs_table, ledger_table, runs_table, shapes_table, totals
+from jupyter_aicci.render.lists import costs_table, ledger_table, queues_table, runs_table, shapes_table, totals
 from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, spec_lines, state_line, stop_line
 
 NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
@@ -63,6 +66,53 @@ def test_runs_table_shows_time_cost_and_why() -> None:
     assert rows[1][6:] == ("waits 10 s", "–", "waits")
 
 
+WAITS = {
+    "state": "queued", "attempt": 0, "started_at": None, "reason": "behind 1 waiting run: 2 cpux2 nodes need 4 CPUs, 2 free",
+    "waiting": "behind 1 waiting run: 2 cpux2 nodes need 4 CPUs, 2 free", "why": "behind", "place": 2,
+    "start_ns": int((NOW.timestamp() + 720) * 1e9), "latest_ns": int((NOW.timestamp() + 1800) * 1e9), "domain": "laptop",
+    "bandwidth": "",
+}  # fmt: skip
+
+
+def test_a_waiting_run_is_told_with_its_start_and_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why, about when, by when at the latest, which in line; in the first line, in the list, and by `describe`."""
+    monkeypatch.setattr(waits.time, "time", NOW.timestamp)
+    by = waits.clock_time(WAITS["latest_ns"], NOW.timestamp())
+    start = f"starts in about 12 min (by {by} at the latest)"
+    run = a_run(**WAITS, per_h_micro=0, budget_micro=0)
+    assert first_line(run) == (
+        f"queued · cpux2 ×2 · {WAITS['waiting']} · {start} · place 2 in line · free on this machine · r0f3c2ab"
+    )
+    assert runs_table([run], now=NOW).rows[0][-1] == f"{start}, place 2 in line · behind: {WAITS['waiting']}"
+    assert waits.waiting_text(run, NOW.timestamp()).splitlines() == [
+        "waiting", f"  behind: {WAITS['waiting']}", f"  {start}", "  place 2 in line", "  on laptop",
+    ]  # fmt: skip
+    assert waits.waiting_text(a_run()) == ""
+
+
+def test_what_nobody_knows_of_a_start_is_not_said() -> None:
+    """No guess without a run time, no promise without a limit; a bound is rounded up to the minute."""
+    now_s = NOW.timestamp()
+    assert waits.when({"start_ns": None, "latest_ns": None}, now_s) == ""
+    assert waits.when({"start_ns": int((now_s + 38) * 1e9), "latest_ns": None}, now_s) == "starts in about 38 s"
+    assert waits.when({"start_ns": int((now_s - 5) * 1e9), "latest_ns": None}, now_s) == "starts soon"
+    assert waits.when({"start_ns": None, "latest_ns": int((now_s + 1) * 1e9)}, now_s) == (
+        f"starts by {waits.clock_time(int((now_s + 49) * 1e9), now_s)} at the latest"
+    )
+    assert len(waits.clock_time(int((now_s + 3 * 86_400) * 1e9), now_s)) == len("2026-11-27 12:00")
+
+
+def test_queues_table_tells_claims_and_use() -> None:
+    """Whole accelerators and CPUs, memory in its own units."""
+    queue = {
+        "name": "team", "parent": "", "running": 1, "queued": 2, "used": {"cpu": 3.5, "h100": 8.0, "memory": 64 * 10**9},
+        "guarantee": {"cpu": 4.0}, "deserved": {}, "limit": {"accelerator": 16.0},
+    }  # fmt: skip
+    assert queues_table([queue]).rows == (
+        ("team", "–", "1", "2", "3.5 CPUs, 8 h100, 64.0 GB", "4 CPUs", "–", "16 accelerators"),
+    )
+
+
 def test_totals_are_kept_by_currency() -> None:
     """Money of two currencies is not one sum."""
     runs = [a_run(), a_run(), a_run(currency="EUR", cost_micro=5)]
@@ -84,9 +134,23 @@ def test_ledger_table_lists_held_nodes_and_their_sum() -> None:
 
 def test_forecast_says_per_shape_when_or_why_not() -> None:
     """A refusal is told without the sentence about submitting, which nobody tried."""
-    answer = {"starts": "now", "world_size": 2, "price_text": "free", "reason": "as asked"}
-    table = forecasts_table([("cpux1", answer, ""), ("cpux2", None, "too large. Nothing was submitted.")])
-    assert table.rows == (("cpux1", "now", "2", "free", "as asked"), ("cpux2", "never", "–", "–", "too large."))
+    now = {
+        "starts": "now",
+        "world_size": 2,
+        "price_text": "free",
+        "reason": "as asked",
+        "domain": "laptop",
+        "bandwidth": None,
+    }
+    levels = [{"level": "leaf", "ratio": 1.0}]
+    later = now | {"starts": "later", "start_ns": None, "latest_ns": None, "place": 3, "reason": "quota"}
+    later |= {"bandwidth": {"text": "leaf-a: 100 %", "levels": levels}, "domain": "leaf-a"}
+    table = forecasts_table([("a", now, ""), ("b", later, ""), ("c", None, "too large. Nothing was submitted.")])
+    assert table.rows == (
+        ("a", "now", "2", "laptop", "–", "free", "as asked"),
+        ("b", "nobody knows when it starts, place 3 in line", "2", "leaf-a", "leaf-a: 100 %", "free", "quota"),
+        ("c", "never", "–", "–", "–", "–", "too large."),
+    )
 
 
 def test_shapes_table_tells_free_places() -> None:

@@ -42,6 +42,27 @@ test('a card shows name, state in a word, where the run is, and its numbers', as
   model.dispose();
 });
 
+test('a run that waits says why, when it starts and its place in line, by the clock of the service', async () => {
+  const { api, find, model } = await aCard();
+  const queued = aView({ origin_ns: 1e18, end_s: 60 }, 'queued');
+  const waiting = 'behind 1 waiting run: 2 cpux2 nodes need 4 CPUs, 2 free';
+  const run = { ...queued.run, why: 'behind', waiting, reason: waiting, place: 2, domain: 'laptop' };
+  api.last.send({
+    type: 'view',
+    view: { ...queued, run: { ...run, start_ns: 1e18 + 780e9, latest_ns: 1e18 + 1800e9 } }
+  });
+  expect(find('waits').hidden).toBe(false);
+  expect(find('waits').textContent).toMatch(
+    /^behind: behind 1 waiting run: 2 cpux2 nodes need 4 CPUs, 2 freestarts in about 12 min · by .+ at the latest · place 2 in line · on laptop$/
+  );
+  expect(find('verdict').hidden).toBe(true);
+  api.last.send(aDelta({ run: { ...run, start_ns: null, latest_ns: null } }));
+  expect(find('waits').textContent).toContain('freeplace 2 in line');
+  api.last.send(aDelta({ run: aView({}, 'starting').run }));
+  expect(find('waits').hidden).toBe(true);
+  model.dispose();
+});
+
 test('what a run says never becomes markup', async () => {
   const { api, host, model } = await aCard();
   const evil = '<img src=x onerror=alert(1)>';

@@ -20,6 +20,7 @@ import { viewTable } from './table';
 import { plainLines } from './terminal';
 import { Tiles } from './tiles';
 import { Verdict } from './verdict';
+import { startWords, Waits } from './waits';
 import { chartWords } from './words';
 
 export interface ICardOptions {
@@ -53,6 +54,7 @@ class Card implements IDisposable {
       { stop: () => _model.stop(), open: _options.open, savePicture: () => void this._savePicture() },
       trans
     );
+    this._waits = new Waits(trans);
     this._legend = new Legend(trans);
     this._log = new LogTail(_model, trans);
     this._verdict = new Verdict(
@@ -69,7 +71,7 @@ class Card implements IDisposable {
     this._live.setAttribute('aria-live', 'polite');
     this._table.hidden = true;
     const legendRow = el('div', 'legend-line', this._legend.node, this._toggle);
-    this._body = el('div', 'body', this._tiles.node, legendRow, this._plot, this._table);
+    this._body = el('div', 'body', this._waits.node, this._tiles.node, legendRow, this._plot, this._table);
     this._body.append(this._notes, this._verdict.node, this._log.node);
     this._saved = new Saved(_options.saved, trans);
     this._node = el('section', 'card', this._header.node, this._saved.node, this._body, this._live);
@@ -113,6 +115,7 @@ class Card implements IDisposable {
 
   private _showView(view: IView): void {
     this._header.update(view.run);
+    this._waits.update(view);
     this._tiles.update(view.tiles);
     this._verdict.update(view);
     this._log.update(view);
@@ -142,6 +145,9 @@ class Card implements IDisposable {
       this._announcedMs = now;
       this._announcedState = view.run.state;
       const numbers = view.tiles.map(tile => `${tile.value} ${tile.label}`);
+      if (view.run.why !== null) {
+        numbers.push(view.run.waiting, startWords(view, this._options.trans));
+      }
       setText(this._live, [view.run.name || view.run.id, view.run.state, ...numbers].join(', '));
     }
   }
@@ -202,6 +208,7 @@ class Card implements IDisposable {
   private readonly _notes = el('p', 'notes detail');
   private readonly _live = el('p', 'live');
   private readonly _header: Header;
+  private readonly _waits: Waits;
   private readonly _legend: Legend;
   private readonly _log: LogTail;
   private readonly _verdict: Verdict;

@@ -1,5 +1,5 @@
 /**
- * Why it waits, stopped or failed: the reason in words; for a failure the first rank that failed, where, and what to try.
+ * Why it stopped or failed: the reason in words; for a failure the first rank that failed, where, and what to try.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -21,13 +21,14 @@ export class Verdict {
 
   update(view: IView): void {
     const { run, verdict } = view;
-    const key = JSON.stringify([run.state, run.reason, verdict]);
+    const key = JSON.stringify([run.state, run.reason, run.why, verdict]);
     if (key === this._key) {
       return;
     }
     this._key = key;
     const failed = run.state === 'failed';
-    const told = failed || verdict !== null || !['running', 'succeeded', 'starting'].includes(run.state);
+    const quiet = ['running', 'succeeded', 'starting'].includes(run.state) || run.why !== null; // `Waits` tells the latter
+    const told = failed || verdict !== null || !quiet;
     this.node.hidden = !told || !(verdict?.text ?? run.reason);
     this.node.classList.toggle('jp-aicci-mod-failed', failed);
     if (!this.node.hidden) {

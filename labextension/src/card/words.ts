@@ -38,6 +38,18 @@ export function phaseWord(phase: string, label: string, trans: TranslationBundle
   return words[phase] ?? label;
 }
 
+/** Why a run waits, as the scheduler has it. */
+export function whyWord(why: string, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    'can never run': trans.__('can never run'),
+    quota: trans.__('quota'),
+    fragmentation: trans.__('fragmentation'),
+    reserved: trans.__('reserved'),
+    behind: trans.__('behind')
+  };
+  return words[why] ?? why;
+}
+
 /** The chart in one breath, for who does not see it: state, the numbers on top, the latest value of each curve. */
 export function chartWords(view: IView, trans: TranslationBundle): string {
   const { run } = view;
@@ -45,6 +57,19 @@ export function chartWords(view: IView, trans: TranslationBundle): string {
   const curves = view.lanes.filter(lane => lane.kind === 'series').map(lane => `${lane.name} ${lane.value}`);
   const head = trans.__('Timeline of run %1, %2', run.name || run.id, stateWord(run.state, trans));
   return [head, ...tiles, ...curves].join('; ');
+}
+
+/** `38 s`, `12 min`, `3 h 20 min`: about how long, in the browser's language. */
+export function span(seconds: number): string {
+  const unit = (n: number, name: string): string =>
+    new Intl.NumberFormat(undefined, { style: 'unit', unit: name, unitDisplay: 'short' }).format(n);
+  if (seconds < 119.5) {
+    return unit(Math.round(seconds), 'second');
+  }
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120
+    ? unit(minutes, 'minute')
+    : `${unit(Math.floor(minutes / 60), 'hour')} ${unit(minutes % 60, 'minute')}`;
 }
 
 /** `0:07`, `12:43`, `1:20:04`. */
