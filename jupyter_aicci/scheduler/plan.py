@@ -98,7 +98,7 @@ class Plan:
         """The slots that are free first are taken until then."""
         rows = self.until[picks.hosts]
         taken = np.arange(rows.shape[1]) < (self.need(shape)[picks.hosts] * picks.counts)[:, None]
-        rows[taken] = until_s
+        rows[taken] = np.maximum(rows[taken], until_s)  # what starts now in the gap before a reservation frees nothing
         rows.sort(axis=1)
         self.until[picks.hosts] = rows
         self.unbooked[picks.hosts] = (rows == FREE).sum(axis=1)
