@@ -57,7 +57,8 @@ def _placed(session: Session) -> list[tuple[int, Placement]]:
 
 
 def _elsewhere(new: Placement, old: Placement) -> bool:
-    return new.nodes != old.nodes  # on other devices of its host, too: somebody else may have got its own
+    # On other devices of its host, too, or in another shape: somebody else may have got its own.
+    return (new.shape, new.nodes) != (old.shape, old.nodes)
 
 
 def _preempt(session: Session, row: int, for_run: RunId | None, reason: str) -> Preempt:
