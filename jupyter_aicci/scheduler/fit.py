@@ -123,18 +123,20 @@ def _fit(tree: Tree, room: Ints, nodes: int, highest_level: int) -> tuple[int, P
 
 def _tightest(tree: Tree, sums: Ints, level: int, nodes: int) -> int:
     """The domain of the level that holds the gang with least over; at ties the one whose parents have least over."""
-    fits = (sums >= nodes).nonzero()[0]
-    over = sums[fits]
-    ties = fits[over == over.min()]
-    first = tree.starts[level][ties]
+    over = (sums - nodes).view(np.uint64)  # too little room wraps round to more than any other
+    ties = [over == over.min()]
     for upper in range(level - 1, 0, -1):
-        if len(ties) == 1:
+        if np.count_nonzero(ties[-1]) == 1:
             break
-        sums = np.add.reduceat(sums, tree.children[upper][:-1])
-        above = sums[tree.domain[upper][first]]
-        keep = above == above.min()
-        ties, first = ties[keep], first[keep]
-    return int(ties[0])
+        starts = tree.children[upper][:-1]
+        sums = np.add.reduceat(sums, starts)
+        above = np.logical_or.reduceat(ties[-1], starts)
+        ties.append(above & (sums == sums[above].min()))
+    domain = int(ties[-1].argmax())
+    for at in range(len(ties) - 2, -1, -1):  # back down to the first of them
+        first, stop = tree.children[level - 1 - at][domain : domain + 2].tolist()
+        domain = first + int(ties[at][first:stop].argmax())
+    return domain
 
 
 # -------------------------------------------------------------------------------------- inside a domain
