@@ -35,12 +35,14 @@ class Plan:
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
         most = int(fabric.slots.max(initial=1))
-        self.until = np.where(np.arange(most) < fabric.slots[:, None], FREE, np.inf)  # ascending in each row
+        # float64[slots, N]: when each host's first, second ... slot is free
+        self.until = np.where(np.arange(most)[:, None] < fabric.slots, FREE, np.inf)
         self.reserved_s = np.full(len(fabric.slots), np.inf)  # the first reservation of each host
         self.unbooked = fabric.slots.copy()  # slots that are free now and that nobody has reserved
         self._needs: dict[Shape, np.ndarray] = {}
         self._most: dict[Shape, int] = {}  # nodes that a host takes at most
         self._places: dict[Shape, np.ndarray] = {}  # of the shapes that were asked for
+        self._stale: dict[Shape, list[np.ndarray]] = {}  # hosts whose places are to be counted again
 
     def need(self, shape: Shape) -> np.ndarray:
         """int64[N]: slots that a node of the shape takes of each host."""
@@ -58,8 +60,8 @@ class Plan:
         first = np.searchsorted(host, host)
         column = self._fabric.slots[host] - 1 - (np.arange(len(host)) - first)  # the last to be free stands last
         fits = column >= 0  # a host that holds more than its slots: what ends first is not seen, what ends last is
-        self.until[host[fits], column[fits]] = until[fits]
-        self.unbooked = (self.until == FREE).sum(axis=1)
+        self.until[column[fits], host[fits]] = until[fits]
+        self.unbooked = (self.until == FREE).sum(axis=0)
 
     def open(self, shape: Shape, room: np.ndarray, ends_s: float) -> np.ndarray:
         """int64[N]: how many of the `room` nodes may start now and run until `ends_s` without being in a reservation's way."""
@@ -67,27 +69,17 @@ class Plan:
 
     def earliest(self, shape: Shape, nodes: int, highest_level: int) -> Slot | None:
         """The first moment at which a whole gang can start, and where; None if nobody knows."""
-        places = self._places_of(shape)[:, :nodes]
-        if highest_level == 0:
-            moment_s = _kth(places, nodes)
-            picks = self._fitting(places, moment_s, nodes, 0) if moment_s < np.inf else None
-            return Slot(start_s=moment_s, picks=picks) if picks is not None else None
-        moments = np.unique(places)
-        moments = moments[moments < np.inf]
-        low, high, found = 0, len(moments) - 1, None
-        while low <= high:  # the first moment at which the places of one domain suffice
-            middle = (low + high) // 2
-            picks = self._fitting(places, float(moments[middle]), nodes, highest_level)
-            if picks is None:
-                low = middle + 1
-            else:
-                found, high = Slot(start_s=float(moments[middle]), picks=picks), middle - 1
-        return found
+        places = self._places_of(shape)[:nodes]
+        moment_s = _kth(places, nodes) if highest_level == 0 else self._first_moment(places, nodes, highest_level)
+        if moment_s == np.inf:
+            return None
+        picks = fit(self._fabric.tree, _by(places, moment_s), nodes, highest_level)
+        return Slot(start_s=moment_s, picks=picks) if picks is not None else None
 
     def when(self, shape: Shape, picks: Picks) -> float:
         """The first moment at which these nodes can start together."""
-        column = self.need(shape)[picks.hosts] * picks.counts - 1
-        return float(self.until[picks.hosts, column].max())
+        last = self.need(shape)[picks.hosts] * picks.counts - 1
+        return float(self.until[last, picks.hosts].max())
 
     def book(self, shape: Shape, picks: Picks, start_s: float, until_s: float) -> None:
         """Reserve the slots from `start_s` until `until_s`."""
@@ -96,37 +88,56 @@ class Plan:
 
     def hold(self, shape: Shape, picks: Picks, until_s: float) -> None:
         """The slots that are free first are taken until then."""
-        rows = self.until[picks.hosts]
-        taken = np.arange(rows.shape[1]) < (self.need(shape)[picks.hosts] * picks.counts)[:, None]
-        rows[taken] = np.maximum(rows[taken], until_s)  # what starts now in the gap before a reservation frees nothing
-        rows.sort(axis=1)
-        self.until[picks.hosts] = rows
-        self.unbooked[picks.hosts] = (rows == FREE).sum(axis=1)
-        for known, places in self._places.items():
-            places[picks.hosts] = self._count_places(known, picks.hosts)
+        until = self.until[:, picks.hosts]
+        until[np.arange(len(until))[:, None] < self.need(shape)[picks.hosts] * picks.counts] = until_s
+        until.sort(axis=0)
+        self.until[:, picks.hosts] = until
+        self.unbooked[picks.hosts] = (until == FREE).sum(axis=0)
+        for stale in self._stale.values():
+            stale.append(picks.hosts)
 
     def _places_of(self, shape: Shape) -> np.ndarray:
-        """float64[N, most nodes on a host]: when each host can take its first, second ... node of the shape, ascending."""
+        """float64[most nodes on a host, N]: when each host can take its first, second ... node of the shape, ascending."""
         places = self._places.get(shape)
         if places is None:
             places = self._places[shape] = self._count_places(shape, np.arange(len(self._fabric.slots)))
+            self._stale[shape] = []
+        elif stale := self._stale[shape]:
+            hosts = stale[0] if len(stale) == 1 else np.concatenate(stale)
+            places[:, hosts] = self._count_places(shape, hosts)
+            stale.clear()
         return places
 
     def _count_places(self, shape: Shape, hosts: np.ndarray) -> np.ndarray:
         need, slots = self.need(shape)[hosts], self._fabric.slots[hosts]
-        column = need[:, None] * np.arange(1, self._most[shape] + 1) - 1
-        places = np.take_along_axis(self.until[hosts], np.minimum(column, self.until.shape[1] - 1), axis=1)
-        places[column >= slots[:, None]] = np.inf
-        places[~self._fabric.accepting(shape)[hosts]] = np.inf
+        last = need * np.arange(1, self._most[shape] + 1)[:, None] - 1
+        places: np.ndarray = self.until[np.minimum(last, len(self.until) - 1), hosts]
+        places[(last >= slots) | ~self._fabric.accepting(shape)[hosts]] = np.inf
         return places
 
-    def _fitting(self, places: np.ndarray, moment_s: float, nodes: int, highest_level: int) -> Picks | None:
-        return fit(self._fabric.tree, (places <= moment_s).sum(axis=1), nodes, highest_level)
+    def _first_moment(self, places: np.ndarray, nodes: int, level: int) -> float:
+        """The first moment at which the places of one domain of the level suffice; inf if they never do."""
+        starts, moments = self._fabric.tree.starts[level], np.sort(places, axis=None)
+        low, high = 0, int(moments.searchsorted(np.inf))
+        moments = np.append(moments[:high], np.inf)
+        while low < high:
+            middle = (low + high) // 2
+            enough = np.add.reduceat(_by(places, moments[middle]), starts).max() >= nodes
+            low, high = (low, middle) if enough else (middle + 1, high)
+        return float(moments[low])
+
+
+def _by(places: np.ndarray, moment_s: float) -> np.ndarray:
+    """int64[N]: the places on each host at that moment."""
+    found: np.ndarray = np.add.reduce(places <= moment_s, axis=0, dtype=np.int16)  # a quarter of the time of int64
+    return found.astype(np.int64)
 
 
 def _kth(places: np.ndarray, nodes: int) -> float:
     """The moment at which there are `nodes` places; inf if there never are."""
     flat = places.ravel()
+    if nodes == 1:
+        return float(flat.min(initial=np.inf))
     return float(np.partition(flat, nodes - 1)[nodes - 1]) if nodes <= len(flat) else np.inf
 
 
