@@ -45,6 +45,7 @@ from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.history import History
 from jupyter_aicci.service.limits import moment_ns
 from jupyter_aicci.service.runs import Runs
+from jupyter_aicci.service.use import Use
 from jupyter_aicci.store.paths import Home
 from jupyter_aicci.timeline.summary import bandwidth_words
 
@@ -74,6 +75,7 @@ class Line:
         self._history, self._checkpoints = History(home, runs), Checkpoints(home, runs.clock)
         self._policy = policy_named(queues.policy)
         self._whole: Cluster | None = None
+        self._use: Use | None = None
         self._asks = runs_of()
         self._made: dict[RunId, tuple[object, ...]] = {}  # what each record was made from
         self._answer: Answer | None = None
@@ -86,9 +88,13 @@ class Line:
 
     def cluster(self) -> Cluster:
         """What there is, less what runs hold."""
+        return self._everything().without([run.attempts[-1].placement for run in self._runs.holding()])
+
+    def _everything(self) -> Cluster:
         if self._whole is None:
             self._whole = cluster_of([self._engine.inventory()])
-        return self._whole.without([run.attempts[-1].placement for run in self._runs.holding()])
+            self._use = Use(self._whole, self.queues.half_life_s, self._runs.newest_first())
+        return self._whole
 
     def asks(self) -> Asks:
         """The runs that have not ended, as the scheduler sees them."""
@@ -103,11 +109,19 @@ class Line:
             self._asks = self._asks.ended(*stale).submitted(*waiting).started(*running).promised(told)
             self._made = now
             self._checkpoints.keep(run_id for run_id in now if self._runs[run_id].holds_nodes)
-        return self._asks.knowing(Learnt(sizes=tuple(self._history.sizes)))
+        return self._asks.knowing(Learnt(sizes=tuple(self._history.sizes)), recent=self._lately())
 
-    def ended(self, run: Run) -> None:
-        """A run has ended: how long it took is worth knowing."""
-        self._history.learn(run)
+    def released(self, run: Run) -> None:
+        """A run holds nothing any more: what it had counts, and how long it took if it has ended."""
+        if self._use is not None:
+            self._use.learn(run, self._runs.clock.now_ns() / NS)
+        if run.ended:
+            self._history.learn(run)
+
+    def _lately(self) -> dict[tuple[str, str], float]:
+        self._everything()
+        assert self._use is not None
+        return self._use.lately(self._runs.holding(), self._runs.clock.now_ns() / NS)
 
     def _sources(self, run: Run) -> tuple[object, ...]:
         return run, self._history.total_s(run), self._checkpoints.written_ns(run) if run.holds_nodes else 0

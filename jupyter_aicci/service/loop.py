@@ -207,11 +207,11 @@ class Loop:
     def _let_go(self, run: Run) -> None:
         """The run holds nothing any more: others may start; if it has ended, nothing is kept of it."""
         self._changed = True
+        if self._line is not None:
+            self._line.released(run)
         if not run.ended:
             return
         self._faults.pop(run.id, None)
-        if self._line is not None:
-            self._line.ended(run)
         watch = self._watches.pop(run.id, None)
         if watch is not None:
             watch.feed.close()
