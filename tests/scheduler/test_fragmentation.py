@@ -214,11 +214,41 @@ def test_a_share_goes_beside_the_one_that_it_completes() -> None:
     assert Gradient(typical(history), *columns.all).best(Demand(devices=1, milli=320)) == (1, (0,))
 
 
+def test_a_share_spares_the_devices_that_a_gang_needs_together() -> None:
+    """Of three whole devices one may be shared and a pair remains usable; of two it may not. To the last milli."""
+    history = {Demand(devices=2): 1, Demand(devices=1, milli=900): 1}
+    columns = some_hosts((64000, [1000, 1000, -1]), (64000, [1000, 1000, 1000]))
+    usual = typical(history)
+    assert Gradient(usual, *columns.all).best(Demand(devices=1, milli=600)) == (1, (0,))
+    before = waste(usual, *columns.all)
+    columns.share[:, 0] = 400
+    after = waste(usual, *columns.all)
+    columns.share[:, 0] = 1000
+    assert (Gradient(usual, *columns.all).growth(Demand(devices=1, milli=600)) * SCALE == after - before).all()
+
+
+def test_a_gap_is_kept_for_the_share_that_fills_it() -> None:
+    """Two 320s fill the 680, and the 530 waits for a 470: fragments alone, counting one demand ahead, choose the 530."""
+    history = {Demand(devices=1, milli=milli): 100 for milli in (470, 320, 650)}
+    columns = some_hosts((64000, [530]), (64000, [680]))
+    assert Gradient(typical(history), *columns.all).best(Demand(devices=1, milli=320)) == (1, (0,))
+
+
 def test_cpus_stay_where_accelerators_need_them() -> None:
-    """CPU-only runs go where CPUs are more than the accelerators there can use, though both hosts would take them."""
+    """CPU-only runs go where CPUs are more than the accelerators there can use, long before the others have too few."""
     history = {Demand(cpu_milli=8000, devices=1): 90, Demand(cpu_milli=4000): 10}
-    columns = some_hosts((48000, [1000] * 4), (96000, [1000] * 2 + [-1] * 2))
-    assert Gradient(typical(history), *columns.all).best(Demand(cpu_milli=16000)) == (1, ())
+    columns = some_hosts((24000, [1000, 1000, -1, -1]), (96000, [1000] * 4))
+    assert Gradient(typical(history), *columns.all).best(Demand(cpu_milli=8000)) == (1, ())
+
+
+def test_of_equal_waste_free_accelerators_count_before_free_cpus() -> None:
+    """The host with fewer free accelerators is fuller, then the one with fewer free CPUs."""
+    hosts = some_hosts((4000, [1000]), (900_000, [500]), (8000, [500]))
+    assert Gradient(no_history(), *hosts.all).best(Demand(devices=1, milli=300)) == (2, (0,))
+    assert Gradient(no_history(), *hosts.all).best(Demand(devices=1, milli=300), np.array([True, True, False])) == (
+        1,
+        (0,),
+    )
 
 
 def test_a_run_with_few_cpus_goes_where_cpus_are_few() -> None:

@@ -35,6 +35,8 @@ def rolls_by_first_fit(counts: dict[int, int]) -> int:
         ({650: 100, 320: 1000}, 320, 1 / 3),  # the small ones fill whole devices, three to each
         ({650: 100, 320: 1000}, 650, 2 / 3),
         ({650: 1000, 320: 100}, 320, 0.0),
+        ({335: 9}, 340, 0.5),  # counted as 340: two to a device
+        ({335: 9}, 330, 0.0),
         ({}, 250, 0.25),
         ({500: 0}, 250, 0.25),
     ],

@@ -114,6 +114,11 @@ def test_arrivals_ask_for_the_ratio_and_not_more(milli: list[int], gpus: int, ra
         assert len(order) < len(pods)
 
 
+def test_arrivals_fill_the_ratio_to_the_last_milli() -> None:
+    """What is exactly as large as the rest still comes."""
+    assert len(arrivals(tuple(a_pod(f"p{i}") for i in range(4)), 4000, 1.5, 1)) == 6
+
+
 def test_seeds_differ() -> None:
     """Another seed, another order."""
     pods = tuple(a_pod(f"p{i}") for i in range(50))
