@@ -6,6 +6,8 @@ Rule: reasons are worked out when somebody asks; the class of a reason is the sa
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.scheduler import Cluster, Decisions, Queues, Wait, WhyClass, decide, why, would_start_now
 from jupyter_aicci.scheduler import Runs as Asks
@@ -35,7 +37,7 @@ class Answer:
     def why_class(self, run_id: RunId) -> WhyClass:
         """The class alone: the same for all runs of a kind that were stopped by the same thing."""
         blocked = self.decisions.blocked.get(run_id)
-        row = self.asks.waiting_ids.index(run_id)
+        row = bisect_left(self.asks.waiting_ids, run_id)
         told = (blocked.why, bool(blocked.until_s), blocked.better) if blocked else ()
         key = (int(self.asks.waiting["kind"][row]), run_id in self.starts, *told)
         if key not in self._classes:
@@ -47,5 +49,5 @@ class Answer:
         blocked = self.decisions.blocked.get(run_id)
         if blocked is None or blocked.why not in (WhyClass.BEHIND, WhyClass.FRAGMENTATION) or blocked.until_s:
             return ""
-        row = self.asks.waiting_ids.index(run_id)
+        row = bisect_left(self.asks.waiting_ids, run_id)
         return would_start_now(self.after, self.asks.kinds[int(self.asks.waiting["kind"][row])])

@@ -1,0 +1,58 @@
+"""Two runs and one host: the card of the one that waits says why, when it starts and its place, and follows what happens."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from live import until
+from page_builders import Notebook, cell, until_told
+
+from jupyter_aicci.client import Client, Program
+from jupyter_aicci.model.spec import parse_spec
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def test_a_waiting_run_says_why_when_and_its_place(
+    opened: Callable[..., Notebook], tmp_path: Path, client: Client
+) -> None:
+    """Behind a run with a time limit: class, reason, expected and latest start, place in line; then it starts by itself."""
+    finish, end = tmp_path / "finish", tmp_path / "end"
+    shape = max(client.shapes(), key=lambda shape: shape["cpus"])["name"]
+    whole = {"shape": shape, "framework": "plain", "time_limit": "20m", "name": "long"}
+    long = client.submit(parse_spec({**whole, "python": sys.executable}), Program(text=_until(finish)))
+    until(lambda: long.summary()["state"] == "running", limit_s=60)
+    notebook = opened(cell(until_told(end), f"--shape {shape} --name waits"))
+    notebook.run_first_cell()
+    notebook.wait_state("queued")
+    waits = notebook.card.locator(".jp-aicci-waits")
+    notebook.until(lambda: "place 1 in line" in waits.inner_text(), "the card says the place in line")
+    told = waits.inner_text()
+    assert told.startswith("behind: first in line: 1 ")
+    assert re.search(r"starts in about \d+ ?(sec|min)", told), told
+    assert re.search(r"by \d+[:.]\d\d.* at the latest", told), told
+    notebook.shot("waiting")
+    before = client.runs()[0]["seq"]
+
+    other = client.submit(
+        parse_spec({**whole, "python": sys.executable, "priority": 3, "name": "first"}), Program(text=_until(finish))
+    )
+    notebook.until(lambda: "place 2 in line" in waits.inner_text(), "the card follows the line")
+    assert client.run("waits").summary()["seq"] == before, "no row of the journal was needed"
+    client.stop(other.id)
+    notebook.until(lambda: "place 1 in line" in waits.inner_text(), "the card follows the line again")
+
+    finish.touch()
+    notebook.wait_state("running")
+    assert waits.is_hidden()
+    end.touch()
+    notebook.wait_state("succeeded")
+    assert notebook.errors == []
+
+
+def _until(path: Path) -> str:
+    return f"import os, time\nwhile not os.path.exists({str(path)!r}): time.sleep(0.05)\n"
