@@ -279,6 +279,17 @@ def test_many_different_demands_keep_few_columns(monkeypatch: pytest.MonkeyPatch
     assert len(gradient._columns) == 4
 
 
+def test_hosts_are_computed_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many at a time, each host is computed once and none is left out."""
+    history = {Demand(cpu_milli=12000, devices=1, milli=470): 3, Demand(cpu_milli=4000, devices=2): 1}
+    columns = some_hosts(*[(8000 * host, [1000, 100 * host]) for host in range(1, 8)])
+    share = Demand(cpu_milli=4000, devices=1, milli=320)
+    at_once = Gradient(typical(history), *columns.all).growth(share)
+    monkeypatch.setattr(fragmentation, "CHUNK", 3)
+    assert Gradient(typical(history), *columns.all).growth(share).tolist() == at_once.tolist()
+    assert np.isfinite(at_once).all()
+
+
 @given(hosts, demands)
 def test_a_tie_break_never_outweighs_waste(rows: list[tuple[int, int, list[int], int]], demand: Demand) -> None:
     """The bits behind the waste are enough for what is left of one host."""
