@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from jupyter_aicci.model import commands, errors, events, options, states, text  # noqa: E402
+from jupyter_aicci.scheduler import policies  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
 PACKAGE = ROOT / "jupyter_aicci"
@@ -251,6 +252,33 @@ def errors_page() -> str:
     )
 
 
+# -------------------------------------------------------------------------------------------------- policies
+
+
+def policies_page() -> str:
+    def row(policy: policies.Policy) -> tuple[str, ...]:
+        name = code(policy.name) + (" (default)" if policy.name == policies.DEFAULT_POLICY else "")
+        return (
+            name,
+            policy.about,
+            str(policy.backfill),
+            str(policy.takes),
+            "replay only" if policy.anew else "live, replay",
+        )
+
+    return page(
+        "Policies",
+        "jupyter_aicci/scheduler/policies.py",
+        "Who goes first, who may start past others, and whose place a run may take.\n"
+        'For live runs `policy = "NAME"` stands under `[scheduler]` in `config.toml`;'
+        " for a trace it is `aicci replay --policy NAME`.\n"
+        "How they work: [Scheduling](../explanation/scheduling.md).",
+        table(
+            ("policy", "order", "starts past others", "takes the place of", "for"), map(row, policies.POLICIES.values())
+        ),
+    )
+
+
 # ----------------------------------------------------------------------------------------------------- pages
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -260,6 +288,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "exit-classes.md": exit_classes_page,
     "events.md": events_page,
     "errors.md": errors_page,
+    "policies.md": policies_page,
 }
 
 

@@ -13,10 +13,13 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator
 
+import numpy as np
+
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.model.states import State
+from jupyter_aicci.scheduler import History as Learnt
 from jupyter_aicci.service.asks import held_s, unit_seconds
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.paths import Home
@@ -36,7 +39,8 @@ class History:
         self._programs: dict[RunId, str] = {}
         self._totals: dict[RunId, tuple[int, float]] = {}  # run -> what was known when so many had been learnt from
         self._learnt = 0
-        self.sizes: deque[float] = deque(maxlen=SIZES)  # unit-seconds of runs that succeeded, latest last
+        self._sizes: deque[float] = deque(maxlen=SIZES)  # unit-seconds of runs that succeeded, latest last
+        self._ascending: tuple[int, Learnt] = (0, Learnt())  # the same for policies, when so many had been learnt from
         for run in reversed(runs.newest_first()[:LOOKED_AT]):
             self.learn(run)
 
@@ -44,11 +48,18 @@ class History:
         """Take in one run that has ended."""
         if run.state is State.SUCCEEDED:
             self._learnt += 1
-            self.sizes.append(unit_seconds(run))
+            self._sizes.append(unit_seconds(run))
             for key in self._keys(run):
                 self._took.setdefault(key, deque(maxlen=KEPT)).append(held_s(run))
         self._programs.pop(run.id, None)
         self._totals.pop(run.id, None)
+
+    @property
+    def for_policies(self) -> Learnt:
+        """The sizes of ended runs, as policies learn from them."""
+        if self._ascending[0] != self._learnt:
+            self._ascending = self._learnt, Learnt(sizes=np.sort(np.array(self._sizes)))
+        return self._ascending[1]
 
     def total_s(self, run: Run) -> float:
         """Seconds that the run is expected to hold its nodes in all, 0 = nobody knows."""

@@ -34,7 +34,6 @@ from jupyter_aicci.scheduler import (
     refusal,
     runs_of,
 )
-from jupyter_aicci.scheduler import History as Learnt
 from jupyter_aicci.scheduler import Runs as Asks
 from jupyter_aicci.scheduler.policies import Backfill, Takes
 from jupyter_aicci.scheduler.queues import DEFAULT
@@ -109,7 +108,7 @@ class Line:
             self._asks = self._asks.ended(*stale).submitted(*waiting).started(*running).promised(told)
             self._made = now
             self._checkpoints.keep(run_id for run_id in now if self._runs[run_id].holds_nodes)
-        return self._asks.knowing(Learnt(sizes=tuple(self._history.sizes)), recent=self._lately())
+        return self._asks.knowing(self._history.for_policies, recent=self._lately())
 
     def released(self, run: Run) -> None:
         """A run holds nothing any more: what it had counts, and how long it took if it has ended."""

@@ -35,7 +35,11 @@ class Scheduling:
         """The queues, with the policy. Raises `UserError` "bad_config" or "unknown_policy"."""
         from jupyter_aicci.scheduler import parse_queues, policy_named
 
-        policy_named(self.policy)
+        if policy_named(self.policy).anew:
+            raise UserError(
+                "replay_policy", f"policy {self.policy!r} is for `aicci replay`: it moves runs at every decision, with or without "
+                "a checkpoint.", hint="docs/reference/policies.md lists those for live runs.", field="policy",
+            )  # fmt: skip
         return parse_queues(self.tables, self.source, policy=self.policy)
 
 
@@ -96,7 +100,11 @@ def _scheduling(data: Mapping[str, Any], source: str, defects: list[str]) -> Sch
         try:
             scheduling.queues()
         except UserError as error:
-            told = f"[scheduler] {error.message} {error.hint}" if error.code == "unknown_policy" else error.message
+            told = (
+                f"[scheduler] {error.message} {error.hint}"
+                if error.code in ("unknown_policy", "replay_policy")
+                else error.message
+            )
             defects.append(told.replace(f"{source}: ", "").rstrip("."))
     return scheduling
 

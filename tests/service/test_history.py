@@ -84,7 +84,7 @@ def test_a_failure_teaches_nothing(home: Home, history: History) -> None:
     """It says nothing about how long it would have taken."""
     history.learn(a_run(home, "r0000001", 5, end=Step.FAIL))
     assert history.total_s(a_run(home, "r0000002")) == 0
-    assert list(history.sizes) == []
+    assert list(history.for_policies.sizes) == []
 
 
 def test_a_journal_teaches_when_the_service_starts(home: Home) -> None:
@@ -100,7 +100,7 @@ def test_a_journal_teaches_when_the_service_starts(home: Home) -> None:
     history = History(home, runs)
     journal.close()
     assert history.total_s(a_run(home, "r0000002")) == 30
-    assert list(history.sizes) == [60.0], "two CPUs for half a minute"
+    assert list(history.for_policies.sizes) == [60.0], "two CPUs for half a minute"
 
 
 def test_a_checkpoint_counts_when_every_rank_has_written_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,12 @@ def test_a_defect_of_a_queue_is_told_with_its_table() -> None:
     assert "[queues.team] wieght: unknown key; did you mean weight?" in caught.value.message
 
 
+def test_a_policy_of_replays_is_not_for_live_runs() -> None:
+    """It would throw out runs that have no checkpoint."""
+    with pytest.raises(UserError, match="policy 'srtf' is for `aicci replay`"):
+        parsed('[scheduler]\npolicy = "srtf"\n')
+
+
 def test_without_queues_the_scheduler_stays_out() -> None:
     """A service answers before numpy is there."""
     program = """
