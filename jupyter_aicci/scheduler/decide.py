@@ -113,7 +113,8 @@ def _start_or_wait(session: Session, at: int) -> None:
     if later is None:
         session.start(at, clear)
     else:
-        keep(session, at, clear.choice, later)
+        if session.runs.waiting_ids[at] not in session.kept:  # a promise stands: never later than that
+            keep(session, at, clear.choice, later)
         _wait(session, at, Blocked(why=WhyClass.FRAGMENTATION, better=True))
 
 
