@@ -67,7 +67,7 @@ async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, r
         LOG.warning("%s", loss)
     loop.adopt()
     ready()
-    asyncio.get_running_loop().call_later(WARM_UP_S, lambda: Thread(target=warm_up, daemon=True).start())
+    asyncio.get_running_loop().call_later(WARM_UP_S, _warm, loop, asyncio.get_running_loop())
     await end.wait()
     LOG.info("service ends; runs go on")
     server.stop()
@@ -75,6 +75,17 @@ async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, r
     loop.close()
     await asyncio.sleep(0)  # the answer of the shutdown goes out
     await server.close_all_connections()
+
+
+def _warm(loop: Loop, clock: asyncio.AbstractEventLoop) -> None:
+    """Import in a thread, then have the scheduler read what ended runs teach."""
+
+    def bring() -> None:
+        warm_up()
+        with contextlib.suppress(RuntimeError):  # the service has ended meanwhile
+            clock.call_soon_threadsafe(lambda: loop.line)
+
+    Thread(target=bring, daemon=True).start()
 
 
 def listen(home: Home) -> socket.socket:

@@ -53,10 +53,10 @@ def run_summary(run: Run, *, cost_micro: int, seq: int = 0, told: Mapping[str, A
 def _waits(run: Run) -> dict[str, Any]:
     """What is known of a start to come from the journal alone; where the run has its nodes, the bandwidth that they have."""
     placement = run.attempt.placement if run.attempt and run.holds_nodes else None
-    bandwidth = placement.bandwidth if placement else None
+    bandwidth, waits = placement.bandwidth if placement else None, not run.ended and not run.holds_nodes
     return {
-        "waiting": run.waiting,
-        "why": run.why or None,
+        "waiting": run.waiting if waits else "",
+        "why": (run.why or None) if waits else None,
         "place": 0,  # in line, 1 = first; 0 = not in line, or not known
         "start_ns": None,  # when it is expected to start
         "latest_ns": None,  # when it starts at the latest

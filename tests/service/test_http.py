@@ -96,6 +96,8 @@ def test_the_same_submit_twice_is_one_run(served: Served) -> None:
         ({"id": "r0000001", "spec": {"shape": "h100x8"}}, "unknown_shape"),
         ({"id": "r0000001", "spec": {"queue": "gold"}}, "unknown_queue"),
         ({"id": "r0000001", "spec": {"nodes": 99}}, "never_fits"),
+        ({"id": "r0000001", "spec": {"topology": "hard:leaf"}}, "unknown_level"),
+        ({"id": "r0000001", "spec": {"topology": "leaf"}}, "bad_spec"),
         ({"id": "r0000001", "spec": {"deadline": "soon"}}, "bad_deadline"),
         ({"id": "r0000001", "spec": {"data": ["digits=here"]}}, "bad_data"),
         ({"id": "r0000001", "spec": {}}, "no_program"),

@@ -114,6 +114,8 @@ def test_a_note_is_written_when_the_class_changes_and_not_for_every_number(opene
     assert all(one != other for one, other in zip(before[1:], after, strict=True))
     assert after == before[:-1], "each stands where the one before it stood"
     assert [len(notes(desk, run)) for run in runs] == [1, 1, 1, 1]
+    stopped = desk.runs.summary(desk.runs[runs[0].id])
+    assert (stopped["state"], stopped["why"], stopped["waiting"]) == ("stopped", None, "")
     assert desk.runs[runs[1].id].why == "behind"
 
 
