@@ -89,7 +89,8 @@ class Plan:
     def hold(self, shape: Shape, picks: Picks, until_s: float) -> None:
         """The slots that are free first are taken until then."""
         until = self.until[:, picks.hosts]
-        until[np.arange(len(until))[:, None] < self.need(shape)[picks.hosts] * picks.counts] = until_s
+        taken = np.arange(len(until))[:, None] < self.need(shape)[picks.hosts] * picks.counts
+        until[taken] = np.maximum(until[taken], until_s)  # a start in the gap frees nothing
         until.sort(axis=0)
         self.until[:, picks.hosts] = until
         self.unbooked[picks.hosts] = (until == FREE).sum(axis=0)
