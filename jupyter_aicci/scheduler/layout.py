@@ -12,6 +12,7 @@ import numpy as np
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.scheduler.decisions import Preempt, Start
+from jupyter_aicci.scheduler.policies import Placing
 from jupyter_aicci.scheduler.session import Session
 
 AHEAD = "others stand before it in the order"
@@ -23,6 +24,8 @@ def lay_out_anew(session: Session) -> None:
     session.free = session.fabric.whole.copy()
     placed = dict(_placed(session))
     held = len(session.running)
+    if session.policy.placing is Placing.POOL:
+        placed = _in_place(session, list(placed))
     first = next((session.run_id(row) for row in placed if row >= held), None)
     goes = [row for row in range(held) if row not in placed]
     moves = [row for row in range(held) if row in placed and _elsewhere(placed[row], session.runs.placements[row])]
@@ -31,6 +34,21 @@ def lay_out_anew(session: Session) -> None:
     after = tuple(preempt.run_id for preempt in session.preempts)
     started = [row for row in placed if row >= held or row in set(moves)]
     session.starts += [Start(run_id=session.run_id(row), placement=placed[row], after=after) for row in started]
+
+
+def _in_place(session: Session, rows: list[int]) -> dict[int, Placement]:
+    """The same rows where only the count matters: who runs stays on its devices, the others get what is left."""
+    free, held = session.fabric.whole.copy(), len(session.running)
+    placed = {row: session.runs.placements[row] for row in rows if row < held}
+    for placement in placed.values():
+        free.take(placement)
+    for row in rows:
+        if row >= held:
+            at = row - held
+            found = session.place(session.kind(at), session.options(at), free=free)
+            assert found is not None, "the counts said that it fits"
+            placed[row] = session.placement(found, free)
+    return placed
 
 
 def _placed(session: Session) -> list[tuple[int, Placement]]:

@@ -40,6 +40,7 @@ ROW = np.dtype(
         ("ran_s", "f8"),  # seconds that it has run
         ("started_s", "f8"),  # nan while it waits
         ("checkpoint_s", "f8"),  # its last checkpoint, -inf = never
+        ("turn", "i8"),  # among runs that started, or stopped, at one moment: their order then
         ("preemptible", "i8"),
         ("leaving", "i8"),  # has been told to go
     ]
@@ -82,6 +83,7 @@ class Waiting:
     expected_s: float = 0.0  # how long it will still run, 0 = nobody knows
     attained_s: float = 0.0  # unit-seconds that it has had
     ran_s: float = 0.0
+    turn: int = 0  # among runs that stopped at one moment: their order then
 
     @property
     def kind(self) -> Kind:
@@ -104,6 +106,7 @@ class Running:
     checkpoint_ns: int = 0  # its last checkpoint, 0 = it has none to go on from
     preemptible: bool = False
     leaving: bool = False  # has been told to go
+    turn: int = 0  # among runs that started at one moment: their order then
 
     @property
     def run_id(self) -> RunId:
@@ -238,6 +241,7 @@ class Runs:
             run.ran_s,
             np.nan,
             -np.inf,
+            run.turn,
             0,
             0,
         )
@@ -249,6 +253,7 @@ class Runs:
         row[names.index("nodes")] = len(held.placement.nodes)
         row[names.index("started_s")] = held.started_ns / NS
         row[names.index("checkpoint_s")] = held.checkpoint_ns / NS if held.checkpoint_ns else -np.inf
+        row[names.index("turn")] = held.turn
         row[names.index("preemptible")] = held.preemptible
         row[names.index("leaving")] = held.leaving
         return tuple(row)

@@ -23,7 +23,7 @@ from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, Preempt
 from jupyter_aicci.scheduler.fit import Picks, first_fit, largest_fit
 from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.free import Free
-from jupyter_aicci.scheduler.order import next_change_s, ranked
+from jupyter_aicci.scheduler.order import CHANGES, next_change_s, ranked
 from jupyter_aicci.scheduler.plan import Plan
 from jupyter_aicci.scheduler.policies import Backfill, Placing, Policy
 from jupyter_aicci.scheduler.preempt import Candidates
@@ -83,8 +83,21 @@ class Session:
             reserves=tuple(self.reserves),
             never=tuple(self.never),
             blocked=self.blocked,
-            next_s=next_change_s(self.policy.order, self.running, self.now_s, self.runs.history),
+            next_s=self._next_change_s(),
         )
+
+    def _next_change_s(self) -> float:
+        """When the order changes by itself, given who will run."""
+        if self.policy.order not in CHANGES:
+            return np.inf
+        goes = {preempt.run_id for preempt in self.preempts} - {start.run_id for start in self.starts}
+        stays = [row for row, run_id in enumerate(self.runs.running_ids) if run_id not in goes]
+        ids = self.runs.waiting_ids
+        comes = [
+            at for start in self.starts for at in [bisect_left(ids, start.run_id)] if ids[at : at + 1] == [start.run_id]
+        ]
+        rows = stacked(self.running[stays], self.waiting[comes])
+        return next_change_s(self.policy.order, rows, self.now_s, self.runs.history)
 
     @property
     def everyone(self) -> bool:

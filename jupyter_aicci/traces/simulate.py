@@ -10,7 +10,7 @@ Rule 2: whole nanoseconds; no clock, no I/O; equal arguments give an equal `Play
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -41,7 +41,7 @@ class Played:
     start_ns: Ints  # when it first ran
     end_ns: Ints
     ran_ns: Ints  # over all attempts, what restarts cost included
-    preemptions: Ints  # how often it was taken from its nodes
+    preemptions: Ints  # how often it lost its nodes and waited again
     predicted_ns: Ints  # start that it was told when it was submitted; -1 = not asked, or it could not be told
     bound_ns: Ints  # latest start that it was promised then; -1 = none
     use: Use
@@ -120,8 +120,10 @@ class _Play:
         decisions = self._stage.decide(self._cluster, self._stage.queues, self._runs, now_ns)
         if decisions.never:
             raise decisions.never[0].error()
-        self._preempt([job_of(each.run_id) for each in decisions.preempts], now_ns)  # they leave at once
-        self._start(decisions.starts, now_ns)
+        goes, comes = {each.run_id for each in decisions.preempts}, {each.run_id for each in decisions.starts}
+        self._preempt(self._in_turn(map(job_of, goes - comes)), now_ns)  # they leave at once
+        self._move([each for each in decisions.starts if each.run_id in goes])
+        self._start([each for each in decisions.starts if each.run_id not in goes], now_ns)
         if decisions.reserves:
             self._runs = self._runs.promised(dict(map(promise_of, decisions.reserves)))
         self._change_ns = max(round(decisions.next_s * NS), now_ns + 1) if decisions.next_s < inf else FOREVER_NS
@@ -157,27 +159,45 @@ class _Play:
                 self._predicted_ns[job], self._bound_ns[job] = told
             runs = runs.submitted(self._waits[job])
 
+    def _move(self, moves: list[Start]) -> None:
+        """These go on elsewhere at once: they have not stopped, and nobody counts it as a preemption."""
+        if not moves:
+            return
+        old = {each.run_id: self._running[job_of(each.run_id)] for each in moves}
+        for each in moves:
+            self._recorder.give(old[each.run_id].placement)
+        for each in moves:
+            self._recorder.take(each.placement)
+            self._running[job_of(each.run_id)] = replace(old[each.run_id], placement=each.placement)
+        self._cluster = self._cluster.released([running.placement for running in old.values()])
+        self._cluster = self._cluster.without([each.placement for each in moves])
+        self._runs = self._runs.started(*(self._running[job_of(run_id)] for run_id in old))
+
+    def _in_turn(self, jobs: Iterable[int]) -> list[int]:
+        """Running jobs in the order in which they started; ties as they stood in line then."""
+        return sorted(jobs, key=lambda job: (self._running[job].started_ns, self._running[job].turn))
+
     def _preempt(self, jobs: list[int], now_ns: int) -> None:
         if not jobs:
             return
         self._leave(jobs, now_ns)
-        for job in jobs:
+        for turn, job in enumerate(jobs):
             self._progress.stop(job, now_ns)
             self._preemptions[job] += 1
-            self._waits[job] = replace(self._waiting(job), wait_since_ns=now_ns)
+            self._waits[job] = replace(self._waiting(job), wait_since_ns=now_ns, turn=turn)
             self._recorder.queue(1, self._units[job])
         self._runs = self._runs.requeued(*(self._waits[job] for job in jobs))
 
-    def _start(self, starts: Sequence[Start], now_ns: int) -> None:
+    def _start(self, starts: list[Start], now_ns: int) -> None:
         if not starts:
             return
         self._cluster = self._cluster.without([each.placement for each in starts])
         held = []
-        for each in starts:
+        for turn, each in enumerate(starts):
             job = job_of(each.run_id)
             running = Running(
                 run=self._waits.pop(job), placement=each.placement, started_ns=now_ns,
-                checkpoint_ns=ALWAYS_NS, preemptible=True,
+                checkpoint_ns=ALWAYS_NS, preemptible=True, turn=turn,
             )  # fmt: skip
             self._running[job] = running
             held.append(running)
