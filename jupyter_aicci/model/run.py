@@ -136,11 +136,11 @@ def apply(run: Run, event: Event) -> Run:
             return replace(run, attempts=(*run.attempts, attempt))
         case NodeHeld():
             held = _numbered(run, event.attempt, held={event.node: event.time_ns})
-            return replace(held, started_ns=run.started_ns or event.time_ns)
+            return replace(run, attempts=held, started_ns=run.started_ns or event.time_ns)
         case NodeReleased():
-            return _numbered(run, event.attempt, released={event.node: event.time_ns})
+            return replace(run, attempts=_numbered(run, event.attempt, released={event.node: event.time_ns}))
         case RankExited():
-            return _numbered(run, event.attempt, exits={event.rank: event})
+            return replace(run, attempts=_numbered(run, event.attempt, exits={event.rank: event}))
         case StopRequested():
             return replace(run, stop=run.stop or event)
         case PreemptRequested():
@@ -157,21 +157,18 @@ def _latest(run: Run, **changes: Any) -> Run:
     return replace(run, attempts=(*run.attempts[:-1], replace(run.attempts[-1], **changes)))
 
 
-def _numbered(run: Run, number: int, **facts: dict[int, Any]) -> Run:
-    """The run with facts added to one attempt; not always the latest, as a node may end after the next is placed.
+def _numbered(run: Run, number: int, **facts: dict[int, Any]) -> tuple[Attempt, ...]:
+    """The run's attempts with facts added to one; not always the latest, as a node may end after the next is placed.
 
     What is known already stays: the journal keeps the first row of a fact. Raises `ValueError` for an unknown attempt.
     """
     if not any(attempt.number == number for attempt in run.attempts):
         raise ValueError(f"run {run.id} has no attempt {number}")
-    return replace(
-        run,
-        attempts=tuple(
-            replace(attempt, **{name: new | getattr(attempt, name) for name, new in facts.items()})
-            if attempt.number == number
-            else attempt
-            for attempt in run.attempts
-        ),
+    return tuple(
+        replace(attempt, **{name: new | getattr(attempt, name) for name, new in facts.items()})
+        if attempt.number == number
+        else attempt
+        for attempt in run.attempts
     )
 
 

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from jupyter_aicci.agent.files import fail_point
@@ -73,12 +74,12 @@ class Journal:
 
     def load(self) -> dict[RunId, Run]:
         """Every run, newest first. Rows that no longer make sense (others before them are lost) go to `losses`."""
-        histories: dict[RunId, list[Event]] = {}
-        for row in self._select("WHERE kind != ? ORDER BY seq", ANCHOR):
-            histories.setdefault(RunId(row.run_id), []).append(event_of_row(row))
+        rows = self._select("WHERE kind != ? ORDER BY run_id, seq", ANCHOR)
         runs = {}
-        for run_id, history in histories.items():
-            run, lost = fold_what_holds(history)
+        for run_id, history in groupby(
+            rows, key=lambda row: RunId(row.run_id)
+        ):  # run by run: its events go when it is there
+            run, lost = fold_what_holds([event_of_row(row) for row in history])
             if lost:
                 self.losses = (*self.losses, f"run {run_id}: {lost}")
             if run is not None:
