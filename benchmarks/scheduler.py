@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,8 @@ def gangs(repeats: int) -> dict[str, Any]:
     for name, place, runs in (("empty", empty, runs_of()), ("half", half, held)):
         room, asked = place.free.room(SHAPES[-1]), runs.submitted(big)
         assert len(decide(place, QUEUES, asked, NOW_NS).starts) == 1, "the gang starts"
-        figures |= spread_ms(f"fit_{name}", timed(10 * repeats, lambda room=room: fit(empty.fabric.tree, room, GANG)))
-        figures |= spread_ms(
-            f"decide_{name}", timed(repeats, lambda place=place, asked=asked: decide(place, QUEUES, asked, NOW_NS))
-        )
+        figures |= spread_ms(f"fit_{name}", timed(10 * repeats, partial(fit, empty.fabric.tree, room, GANG)))
+        figures |= spread_ms(f"decide_{name}", timed(repeats, partial(decide, place, QUEUES, asked, NOW_NS)))
     return figures
 
 
@@ -168,11 +167,11 @@ def cold_start(path: Path) -> dict[str, Any]:
     unfinished = [run for run in folded.values() if not run.ended]
     holding = [run for run in unfinished if run.holds_nodes]
     place = place.without([run.attempts[-1].placement for run in holding])
-    runs = runs_of([waiting_of(run) for run in unfinished if not run.holds_nodes], map(running_of, holding))
+    runs = runs_of([waiting_of(run) for run in unfinished if not run.holds_nodes], [running_of(run) for run in holding])
     marks.append(time.perf_counter())
     decisions = decide(place, QUEUES, runs, NOW_NS + int(HOUR_S) * NS)
     marks.append(time.perf_counter())
-    assert len(folded) == JOURNAL_RUNS and len(runs.waiting_ids) == JOURNAL_WAITING, "nothing was lost"
+    assert (len(folded), len(runs.waiting_ids)) == (JOURNAL_RUNS, JOURNAL_WAITING), "nothing was lost"
     assert not decisions.never
     outlook(place, QUEUES, runs, NOW_NS + int(HOUR_S) * NS)
     journal.close()
