@@ -50,23 +50,21 @@ def settled(
 
 
 def _in_line(session: Session) -> Iterator[int]:
-    """Rows of waiting runs, next first; where nobody is to get a reservation, kinds that found no place are passed over."""
+    """Rows of waiting runs, next first; who asks for what was not to be had is passed over, unless everybody gets a reservation."""
     if session.turns.shared:
         yield from session.turns.line()
         return
-    order, kinds = session.order, session.waiting["kind"][session.order]
-    at = 0
+    order, at = session.order, 0
     while at < len(order):
         yield int(order[at])
         if session.policy.backfill is Backfill.NONE and session.heads:
             return
         at += 1
-        if not session.everyone and at < len(order) and session.dead[kinds[at]]:
-            alive = ~session.dead[kinds[at:]]
-            step = int(alive.argmax())
-            if not alive[step]:
-                return
-            at += step
+        if not session.everyone and at < len(order) and session.hopeless(order[at : at + 1])[0]:
+            rest = session.hopeless(order[at:])
+            stop = len(order) if rest.all() else at + int(rest.argmin())
+            session.pass_over(order[at:stop])
+            at = stop
 
 
 def _settle(session: Session, at: int) -> None:
@@ -108,6 +106,8 @@ def _start_or_wait(session: Session, at: int) -> None:
     clear = _clear_of_reservations(session, at) if before else found
     if clear is None:
         _wait(session, at, Blocked(why=WhyClass.RESERVED, behind=session.head_before(at)))
+        if session.policy.backfill is Backfill.EASY:
+            session.bar(at)
         return
     later = better_later(session, at, clear) if len(clear.picks.hosts) > 1 else None
     if later is None:
@@ -127,6 +127,8 @@ def _clear_of_reservations(session: Session, at: int) -> Found | None:
     for earlier in session.unplanned:
         reserve(session, earlier)
     session.unplanned = []
+    if session.barred(at):
+        return None
     return session.place(session.kind(at), session.options(at), clear_until_s=session.ends_s(at))
 
 

@@ -50,6 +50,11 @@ class Session:
         self._options: dict[int, tuple[Choice, ...]] = {}  # by kind
         self.turns = Turns(self)
         self.dead = np.zeros(len(runs.kinds), dtype=bool)  # kinds that found no place
+        self._barred_s = np.full(
+            len(runs.kinds), np.nan
+        )  # who ends then or later finds none clear of reservations, by kind
+        self._barred: dict[int, Blocked] = {}  # what these are told
+        self._ends_s = _ends(self.waiting, now_s, likely=likely)
         self.closed = np.zeros(len(self.fabric.hosts), dtype=bool)  # hosts that a run gets when others have left
         # who leaves, and what is free then
         self.gone = self.running["leaving"] == 1
@@ -154,10 +159,30 @@ class Session:
 
     def ends_s(self, at: int) -> float:
         """When a waiting run ends at the latest if it starts now; inf = it has no limit."""
-        row = self.waiting[at]
-        if self.likely and row["expected_s"] > 0:
-            return self.now_s + float(row["expected_s"])
-        return self.now_s + float(row["limit_s"])
+        return float(self._ends_s[at])
+
+    def bar(self, at: int) -> None:
+        """The run found no place clear of reservations, so others of its kind that end no sooner will find none."""
+        number = int(self.waiting["kind"][at])
+        self._barred_s[number] = np.fmin(self._barred_s[number], self._ends_s[at])
+        self._barred[number] = self.blocked[self.runs.waiting_ids[at]]
+
+    def barred(self, at: int) -> bool:
+        """Whether that is known of a run."""
+        return bool(self._ends_s[at] >= self._barred_s[self.waiting["kind"][at]])
+
+    def hopeless(self, rows: np.ndarray) -> np.ndarray:
+        """bool[rows]: waiting runs that ask for what was not to be had, or not clear of reservations."""
+        kinds = self.waiting["kind"][rows]
+        found: np.ndarray = self.dead[kinds] | (self._ends_s[rows] >= self._barred_s[kinds])
+        return found
+
+    def pass_over(self, rows: np.ndarray) -> None:
+        """These are not looked at; who would be in the way of a reservation is told so."""
+        kinds = self.waiting["kind"][rows]
+        for at, number in zip(rows.tolist(), kinds.tolist(), strict=True):
+            if not self.dead[number]:
+                self.blocked[self.runs.waiting_ids[at]] = self._barred[number]
 
     def place(
         self, kind: Kind, options: Sequence[Choice], *, clear_until_s: float | None = None, free: Free | None = None
@@ -242,6 +267,13 @@ def _sized(runs: Runs, session: Session) -> np.ndarray:
     rows = rows.copy()
     rows["units"] = units[rows["kind"]]
     return rows
+
+
+def _ends(rows: np.ndarray, now_s: float, *, likely: bool) -> np.ndarray:
+    """When each waiting run ends at the latest if it starts now; inf = it has no limit."""
+    lasts_s = np.where(rows["expected_s"] > 0, rows["expected_s"], rows["limit_s"]) if likely else rows["limit_s"]
+    ends_s: np.ndarray = now_s + lasts_s
+    return ends_s
 
 
 def _advanced(rows: np.ndarray, now_s: float) -> np.ndarray:
