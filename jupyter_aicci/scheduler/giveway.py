@@ -4,7 +4,7 @@ In: a session and the row of a waiting run. Out: whether it got a place; the ses
 `after` them.
 Rule 1: a run that has been told to leave is as good as gone: its place is used before anybody else is asked.
 Rule 2: nobody is asked who has had his place for less than the policy's minimum, or who cannot go on from a checkpoint.
-Rule 3: who may take from whom is the order's, the priorities' and the queues' business; `preempt` finds the cheapest of these.
+Rule 3: who may take from whom is said by `claims` and by the queues; `preempt` finds the cheapest of these.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.scheduler.backfill import planned
 from jupyter_aicci.scheduler.choose import Choice, highest_level
+from jupyter_aicci.scheduler.claims import Claim, Claims
 from jupyter_aicci.scheduler.decisions import Preempt
 from jupyter_aicci.scheduler.defragment import defragmented
 from jupyter_aicci.scheduler.found import Found
@@ -124,12 +125,19 @@ def _able(session: Session) -> np.ndarray:
 
 def _may_ask(session: Session, at: int) -> np.ndarray:
     """bool[running]: whose place this run may take."""
-    rows, row = session.running, session.waiting[at]
-    lower = rows["priority"] < row["priority"]
-    if session.policy.takes is Takes.LATER:
-        lower |= session.rank()[: len(rows)] > session.rank()[len(rows) + at]
-    mine = rows["queue"] == row["queue"]
-    may: np.ndarray = _able(session) & ((mine & lower) | session.turns.may_reclaim(at))
+    rows, row, held = session.running, session.waiting[at], len(session.running)
+    within = session.turns.within
+    level = session.rank() if session.policy.takes is Takes.LATER else np.zeros(held + len(session.waiting))
+    claims = Claims(queue=rows["queue"], entitled=within[:held], priority=rows["priority"], level=level[:held])
+    taker = Claim(
+        queue=int(row["queue"]),
+        entitled=bool(within[held + at]),
+        priority=int(row["priority"]),
+        level=float(level[held + at]),
+    )
+    takes = session.policy.takes is not Takes.NOBODY
+    forbidden = np.where(rows["queue"] == row["queue"], not takes, ~session.turns.may_reclaim(at))
+    may: np.ndarray = _able(session) & claims.preemptible_by(taker) & ~forbidden
     return may
 
 

@@ -9,6 +9,7 @@ What queues are entitled to is worked out in `standing`; this module only asks i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.scheduler.choose import choices
+from jupyter_aicci.scheduler.claims import within_entitlement
 from jupyter_aicci.scheduler.cluster import Fabric
 from jupyter_aicci.scheduler.queue_tree import Tree, Vector, tree_of
 from jupyter_aicci.scheduler.queues import WHOLE, Queues, asked
@@ -113,6 +115,32 @@ class Turns:
         for victim, user, held in given:
             self._standing.take(victim, user, held)
         return may
+
+    @cached_property
+    def within(self) -> np.ndarray:
+        """bool: whether its queue is entitled to each run; rows of running runs, then of waiting ones.
+
+        By the queue's own order, waiting and running alike, so that it stays the same while runs come in and give way.
+        """
+        session = self._session
+        held, names = len(session.running), session.runs.queues
+        within = np.ones(held + len(session.waiting), dtype=bool)
+        if self._standing is None or not self.reclaims:
+            return within
+        nothing = (0,) * len(self._tree.resources)
+        entitled = [self._standing.entitled_to(name) if name in self._tree.rows else nothing for name in names]
+        amounts = [self._held(placement) for placement in session.runs.placements]
+        amounts += [self.vector(at) for at in range(len(session.waiting))]
+        queue = np.concatenate([session.running["queue"], session.waiting["queue"]])
+        ready = np.append(np.ones(held, dtype=bool), session.waiting["not_before_s"] <= session.now_s)
+        within[~ready] = False
+        within[ready] = within_entitlement(
+            queue[ready],
+            np.array(amounts, dtype=np.int64).reshape(-1, len(nothing))[ready],
+            session.rank()[ready],
+            np.array(entitled, dtype=np.int64).reshape(-1, len(nothing)),
+        )
+        return within
 
     def queue_of(self, at: int) -> str:
         return self._session.runs.queues[int(self._session.waiting["queue"][at])]
