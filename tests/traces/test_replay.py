@@ -53,7 +53,9 @@ def starts_s(played: Replay) -> list[float]:
     [
         ("trace3", "srtf", "193081.796", "8174135.28", "4538890.6074"),
         ("trace3", "srsf", "185021.8802", "8174135.28", "4189699.1768"),
+        ("trace3", "las", "347213.2481", "8174226.28", "4983397.254"),
         ("trace1", "srtf", "1370603.198", "26045465.5329", "16647148.0907"),
+        ("trace1", "las", "3330371.307", "23556410.2174", "14739851.5052"),
         ("trace1_pr", "srsf", "1801859.995", "24272529.5931", "18267307.8112"),
     ],
 )
@@ -106,6 +108,15 @@ def test_a_preempted_job_does_the_rest_later() -> None:
     assert played.preemptions.tolist() == [1, 0]
     assert (played.end_ns / S).tolist() == [105.0, 15.0]
     assert (played.ran_ns / S).tolist() == [100.0, 5.0]
+
+
+def test_a_job_that_goes_on_elsewhere_has_not_been_preempted() -> None:
+    """The layout is made anew when a ends: b moves to the first host, without a wait, and its work goes on."""
+    trace = a_trace("a,0,10,1,4", "b,0,50,1,4", "c,10,5,1,2")
+    played = replay_trace(trace, Options(policy="srtf", nodes=2, gpus=4)).played
+
+    assert (played.end_ns / S).tolist() == [10.0, 50.0, 15.0]
+    assert played.preemptions.tolist() == [0, 0, 0]
 
 
 def test_a_topology_file_gives_the_hosts() -> None:
