@@ -219,9 +219,10 @@ class Loop:
 
     def _bury(self, run: Run) -> None:
         """End a run whose folder was deleted while no service looked: nothing more can be known of it, nothing run again."""
-        attempt, now_ns = run.attempts[-1], self._runs.clock.now_ns()
+        now_ns = self._runs.clock.now_ns()
         free = [
             NodeReleased(run_id=run.id, time_ns=now_ns, attempt=attempt.number, node=node)
+            for attempt in run.attempts[-1:]
             for node in attempt.held
             if node not in attempt.released
         ]
@@ -342,6 +343,9 @@ class Loop:
 
     def _place(self, run: Run, *, start: Start) -> None:
         """The nodes are the run's, and paid for, from one row on; then its agents are started."""
+        if not self._home.run_dir(run.id).is_dir():
+            self._bury(run)
+            return
         placement, number, now_ns = start.placement, len(run.attempts) + 1, self._runs.clock.now_ns()
         placed = Placed(
             run_id=run.id,

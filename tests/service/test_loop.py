@@ -246,6 +246,19 @@ def test_the_loop_sleeps_when_nothing_runs(desk: Desk, engine: Scripted) -> None
     assert desk.loop.pause_s is None  # type: ignore[attr-defined]
 
 
+def test_a_waiting_run_whose_folder_was_deleted_gets_no_nodes(desk: Desk, engine: Scripted) -> None:
+    """There is nothing to start: it ends when its turn comes, and nothing is paid for."""
+    first = running(desk, engine, nodes=4)
+    second = submit(desk, "r0000002")
+    turn(desk)
+    shutil.rmtree(desk.home.run_dir(second.id))
+    for node in range(4):
+        end_node(desk, engine, first, node)
+    turn(desk, 2)
+    found = desk.runs[second.id]
+    assert (found.state, found.exit_class, found.attempts) == (State.FAILED, "infrastructure", ())
+
+
 def test_a_run_whose_folder_was_deleted_ends(engine: Scripted) -> None:
     """While no service looked: it is told, its nodes are free and no longer paid for, and the next run starts."""
     desk = a_desk(engine)
