@@ -197,9 +197,11 @@ def queues_table(queues: Iterable[dict[str, Any]]) -> Table:
 
 def amounts_text(amounts: dict[str, float]) -> str:
     """`4 CPUs, 8 h100, 64.0 GB`; `–` for nothing."""
-    words = {"cpu": "CPUs", "accelerator": "accelerators"}
-    told = [
-        size(amount) if name == "memory" else f"{amount:.10g} {words.get(name, name)}"
-        for name, amount in sorted(amounts.items())
-    ]
-    return ", ".join(told) or "–"
+    return ", ".join(_amount_text(name, amount) for name, amount in sorted(amounts.items())) or "–"
+
+
+def _amount_text(name: str, amount: float) -> str:
+    if name == "memory":
+        return size(amount)
+    words = {"cpu": "CPU", "accelerator": "accelerator"}
+    return f"{amount:.10g} {words[name]}{'' if amount == 1 else 's'}" if name in words else f"{amount:.10g} {name}"

@@ -106,10 +106,10 @@ def test_queues_table_tells_claims_and_use() -> None:
     """Whole accelerators and CPUs, memory in its own units."""
     queue = {
         "name": "team", "parent": "", "running": 1, "queued": 2, "used": {"cpu": 3.5, "h100": 8.0, "memory": 64 * 10**9},
-        "guarantee": {"cpu": 4.0}, "deserved": {}, "limit": {"accelerator": 16.0},
+        "guarantee": {"cpu": 4.0}, "deserved": {"cpu": 1.0}, "limit": {"accelerator": 16.0},
     }  # fmt: skip
     assert queues_table([queue]).rows == (
-        ("team", "–", "1", "2", "3.5 CPUs, 8 h100, 64.0 GB", "4 CPUs", "–", "16 accelerators"),
+        ("team", "–", "1", "2", "3.5 CPUs, 8 h100, 64.0 GB", "4 CPUs", "1 CPU", "16 accelerators"),
     )
 
 
