@@ -23,7 +23,7 @@ from jupyter_aicci.scheduler.giveway import take_place
 from jupyter_aicci.scheduler.layout import lay_out_anew
 from jupyter_aicci.scheduler.never import never
 from jupyter_aicci.scheduler.patience import better_later
-from jupyter_aicci.scheduler.policies import Backfill, Policy, policy_named
+from jupyter_aicci.scheduler.policies import Backfill, Policy, Takes, policy_named
 from jupyter_aicci.scheduler.queues import Queues
 from jupyter_aicci.scheduler.runs import Runs, Waiting
 from jupyter_aicci.scheduler.session import Session
@@ -102,7 +102,7 @@ def _start_or_wait(session: Session, at: int) -> None:
         if not take_place(session, at):
             _wait(session, at, Blocked(why=WhyClass.BEHIND))
         return
-    before = session.heads and session.policy.backfill is not Backfill.SKIP
+    before = (session.heads or session.kept) and session.policy.backfill is not Backfill.SKIP
     clear = _clear_of_reservations(session, at) if before else found
     if clear is None:
         _wait(session, at, Blocked(why=WhyClass.RESERVED, behind=session.head_before(at)))
@@ -129,7 +129,8 @@ def _clear_of_reservations(session: Session, at: int) -> Found | None:
     session.unplanned = []
     if session.barred(at):
         return None
-    return session.place(session.kind(at), session.options(at), clear_until_s=session.ends_s(at))
+    own = session.kept.get(session.runs.waiting_ids[at])
+    return session.place(session.kind(at), session.options(at), clear_until_s=session.ends_s(at), own=own)
 
 
 def _wait(session: Session, at: int, blocked: Blocked) -> None:
@@ -138,6 +139,16 @@ def _wait(session: Session, at: int, blocked: Blocked) -> None:
     session.blocked[run_id] = blocked
     if session.policy.backfill is Backfill.CONSERVATIVE:
         reserve(session, at)
-    elif session.policy.backfill is Backfill.EASY and queue not in session.heads and run_id not in session.kept:
+    elif (
+        session.policy.backfill is Backfill.EASY
+        and queue not in session.heads
+        and run_id not in session.kept
+        and not _all_give_way(session)
+    ):
         session.unplanned.append(at)  # planned for when somebody could start at its expense
     session.heads.setdefault(queue, run_id)
+
+
+def _all_give_way(session: Session) -> bool:
+    """Whether the order alone brings every run to its turn: nobody then needs a place kept, and none stands idle for it."""
+    return session.policy.takes is Takes.LATER and bool((session.running["preemptible"] == 1).all())

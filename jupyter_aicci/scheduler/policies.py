@@ -72,13 +72,15 @@ POLICIES: dict[str, Policy] = {
                about="shortest remaining service (time x accelerators) first, preemptive"),
         Policy(name="las", order="las", placing=Placing.POOL, takes=Takes.LATER, anew=True,
                about="least attained service first in three levels (Tiresias-L), preemptive"),
+        Policy(name="balanced", order="balanced", backfill=Backfill.EASY, takes=Takes.LATER,
+               about="who has had least first, in levels that grow tenfold; half of the cluster is for the oldest"),
         Policy(name="gittins", order="gittins", takes=Takes.LATER,
                about="highest Gittins index first, learned from runs that ended, preemptive"),
     )
 }  # fmt: skip
 
 
-DEFAULT_POLICY = "priority"
+DEFAULT_POLICY = "balanced"
 
 
 def policy_named(name: str) -> Policy:
