@@ -109,6 +109,7 @@ def keep(session: Session, at: int, choice: Choice, slot: Slot) -> None:
     sure = not session.guessed[picks.hosts].any()
     session.guessed[picks.hosts] |= row["limit_s"] == np.inf
     session.kept[run_id] = Found(choice=choice, nodes=int(picks.counts.sum()), picks=picks)
+    session.booked[picks.hosts] += 1
     session.reserves.append(
         Reserve(
             run_id=run_id,

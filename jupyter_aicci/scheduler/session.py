@@ -65,6 +65,7 @@ class Session:
         self.unplanned: list[int] = []
         self.plan: Plan | None = None
         self.kept: dict[RunId, Found] = {}  # where each run starts that has a reservation
+        self.booked = np.zeros(len(self.fabric.hosts), dtype=np.int64)  # runs of `kept` on each host
         self.guessed = np.zeros(len(self.fabric.hosts), dtype=bool)  # hosts with a run of which nobody knows how long
         # answers
         self.settled: set[int] = set()
@@ -126,8 +127,10 @@ class Session:
         return int(self.waiting["queue"][at])
 
     def head_before(self, at: int) -> RunId:
-        """The first run that could not start: of its queue, else of any."""
-        return self.heads.get(self.queue_number(at)) or next(iter(self.heads.values()))
+        """The first run that could not start: of its queue, else of any, else one that was promised a place."""
+        own = self.runs.waiting_ids[at]
+        others = (run_id for run_id in (*self.heads.values(), *self.kept) if run_id != own)
+        return self.heads.get(self.queue_number(at)) or next(others, own)
 
     def queue_is_open(self, at: int) -> bool:
         """Whether runs may wait in the queue that it names."""
@@ -185,15 +188,22 @@ class Session:
                 self.blocked[self.runs.waiting_ids[at]] = self._barred[number]
 
     def place(
-        self, kind: Kind, options: Sequence[Choice], *, clear_until_s: float | None = None, free: Free | None = None
+        self,
+        kind: Kind,
+        options: Sequence[Choice],
+        *,
+        clear_until_s: float | None = None,
+        own: Found | None = None,
+        free: Free | None = None,
     ) -> Found | None:
-        """The best place in what is free; with a moment, one that is in the way of no reservation until then."""
+        """The best place in what is free; with a moment, one that is in the way of no reservation but its `own` until then."""
         best: Found | None = None
         level = highest_level(self.fabric, kind) or 0
         for choice in options:
             room = (free or self.free).room(choice.shape)
             if clear_until_s is not None and self.plan is not None:
-                room = self.plan.open(choice.shape, room, clear_until_s)
+                opened = self.plan.open(choice.shape, room, clear_until_s)
+                room = opened if own is None else np.where(self._booked_by_others(own), opened, room)
             if self.soon is not None:
                 room = np.where(self.closed, 0, room)
             found = self._fit(choice, room, kind, level, own=free is None)
@@ -202,6 +212,12 @@ class Session:
                 if best.nodes == kind.nodes:
                     break
         return best
+
+    def _booked_by_others(self, own: Found) -> np.ndarray:
+        """bool[N]: hosts on which somebody else has a reservation."""
+        others = self.booked.copy()
+        others[own.picks.hosts] -= 1
+        return others > 0
 
     def start(self, at: int, found: Found, *, free: Free | None = None, after: tuple[RunId, ...] = ()) -> None:
         """The gang starts there, when those in `after` have left."""
