@@ -49,6 +49,7 @@ from jupyter_aicci.store.paths import Home
 from jupyter_aicci.timeline.summary import bandwidth_words
 
 AGAIN_S = 10.0  # while runs wait: estimates move although nothing happens
+LEAST_AGAIN_S = 0.1  # however soon an order changes by itself
 TAKES_AGAIN_S = 1.0  # where runs may take places: checkpoints are written, and shortest stays end
 OUTLOOK_SHARE = 10  # an outlook is kept for that many times as long as it took
 NOBODY = RunId("r0000000")  # stands for a run that was not sent
@@ -192,7 +193,8 @@ class Line:
         )
         due_ns = answer.now_ns + int((TAKES_AGAIN_S if takes else AGAIN_S) * NS)
         next_s = answer.decisions.next_s
-        return min(due_ns, int(next_s * NS)) if math.isfinite(next_s) else due_ns
+        soon_ns = answer.now_ns + int(LEAST_AGAIN_S * NS)
+        return min(due_ns, max(soon_ns, int(next_s * NS))) if math.isfinite(next_s) else due_ns
 
     def promises(self) -> dict[RunId, dict[str, Any]]:
         """Reservations that are promises, as the journal keeps them: where the policy keeps a place for every run."""

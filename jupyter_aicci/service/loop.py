@@ -45,6 +45,7 @@ SHOW_UP_S = 2.0  # an agent that was started has its claim by then
 ADOPT_S = 0.25  # an agent that died is replaced after that
 COME_UP_S = 30.0  # an agent that is still missing then has something wrong with it
 AGAIN_S = 1.0  # after something went wrong
+NOTES_AT_ONCE = 50  # rows about why runs wait; each is a commit, and the next answer has the rest
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
 LOG = logging.getLogger("aicci.service")
 
@@ -328,7 +329,7 @@ class Loop:
         changed = [run_id for run_id in answer.waiting if self._runs[run_id].why != answer.why_class(run_id)]
         if changed:
             line = self._by_submission(answer)
-            for run_id in changed:
+            for run_id in changed[:NOTES_AT_ONCE]:
                 wait = answer.why(run_id, line)
                 self._note(run_id, "waiting", wait.text, {"class": str(wait.why_class)})
 

@@ -48,6 +48,7 @@ class Runs:
         self._runs: dict[RunId, Run] = journal.load()
         self._unfinished = {run.id for run in self._runs.values() if not run.ended}
         self._seqs: dict[RunId, int] = {}
+        self._in_order: list[Run] | None = None  # the unfinished ones; asked for at every tick
 
     def record(self, events: Sequence[Event]) -> None:
         """Append rows of one run in one transaction, then show them."""
@@ -59,6 +60,7 @@ class Runs:
         self._runs[run_id] = reduce(apply, events, known) if known else fold(events)
         (self._unfinished.discard if self._runs[run_id].ended else self._unfinished.add)(run_id)
         self._seqs.pop(run_id, None)
+        self._in_order = None
         self.bell.ring()
 
     def __contains__(self, run_id: RunId) -> bool:
@@ -76,8 +78,10 @@ class Runs:
 
     def unfinished(self) -> list[Run]:
         """Runs that have not ended, oldest first."""
-        unfinished = [self._runs[run_id] for run_id in self._unfinished]
-        return sorted(unfinished, key=lambda run: (run.submitted_ns, run.id))
+        if self._in_order is None:
+            unfinished = [self._runs[run_id] for run_id in self._unfinished]
+            self._in_order = sorted(unfinished, key=lambda run: (run.submitted_ns, run.id))
+        return list(self._in_order)
 
     def holding(self) -> list[Run]:
         return [run for run in self.unfinished() if run.holds_nodes]
