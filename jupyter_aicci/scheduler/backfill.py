@@ -14,7 +14,7 @@ from bisect import bisect_left
 import numpy as np
 
 from jupyter_aicci.model.ids import RunId
-from jupyter_aicci.model.placement import Placement
+from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.scheduler.choose import Choice, highest_level
 from jupyter_aicci.scheduler.decisions import Reserve
 from jupyter_aicci.scheduler.fit import Picks
@@ -62,16 +62,10 @@ def planned(session: Session) -> Plan:
     """The session's plan, made from what holds nodes where there is none yet."""
     if session.plan is None:
         session.plan = Plan(session.fabric)
-        ends_s = (session.now_s + left_s(session, session.running)).tolist()
-        limits_s = session.running["limit_s"].tolist()
         # Whoever leaves is not seen: the hosts are closed to all but the run that gets them, which stands among the starts.
-        stays = (~session.gone).tolist()
-        rows = zip(session.runs.placements, ends_s, limits_s, stays, strict=True)
-        held = [(placement, end_s, limit_s) for placement, end_s, limit_s, stay in rows if stay]
-        for start in session.starts:
-            row = session.waiting[bisect_left(session.runs.waiting_ids, start.run_id)]
-            held.append((start.placement, session.now_s + float(left_s(session, row)), float(row["limit_s"])))
-        _hold(session, session.plan, held)
+        row, host = session.runs.where(session.fabric.index)
+        stays = ~session.gone[row]
+        _hold(session, session.plan, row[stays], host[stays])
     return session.plan
 
 
@@ -86,18 +80,27 @@ def left_s(session: Session, rows: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(limit), limit, np.where(known, expected, guess))
 
 
-def _hold(session: Session, plan: Plan, held: list[tuple[Placement, float, float]]) -> None:
-    hosts, slots, until = [], [], []
-    for placement, end_s, limit_s in held:
-        need = plan.need(placement.shape)
-        for node in placement.nodes:
-            host = session.fabric.index.get(node.host)
-            if host is not None:
-                hosts.append(host)
-                slots.append(int(need[host]))
-                until.append(end_s)
-                session.guessed[host] |= limit_s == np.inf
-    plan.hold_all(np.array(hosts, dtype=np.int64), np.array(slots, dtype=np.int64), np.array(until))
+def _hold(session: Session, plan: Plan, row: np.ndarray, host: np.ndarray) -> None:
+    """What holds nodes, and what starts now: `row` of a running run and `host` of each node that stays."""
+    at = [bisect_left(session.runs.waiting_ids, start.run_id) for start in session.starts]
+    starting = session.waiting[at]
+    index, first = session.fabric.index, len(session.running)
+    more = [
+        (first + number, index[node.host])
+        for number, start in enumerate(session.starts)
+        for node in start.placement.nodes
+    ]
+    if more:
+        rows, hosts = np.array(more, dtype=np.int64).T
+        row, host = np.concatenate([row, rows]), np.concatenate([host, hosts])
+    placements = [*session.runs.placements, *(start.placement for start in session.starts)]
+    numbers: dict[Shape, int] = {}
+    number = np.array([numbers.setdefault(placement.shape, len(numbers)) for placement in placements], dtype=np.int64)
+    needs = np.array([plan.need(shape) for shape in numbers], dtype=np.int64).reshape(len(numbers), len(index))
+    ends_s = session.now_s + np.concatenate([left_s(session, session.running), left_s(session, starting)])
+    plan.hold_all(host, needs[number[row], host], ends_s[row])
+    unlimited = np.concatenate([session.running["limit_s"], starting["limit_s"]]) == np.inf
+    session.guessed[host[unlimited[row]]] = True
 
 
 def keep(session: Session, at: int, choice: Choice, slot: Slot) -> None:

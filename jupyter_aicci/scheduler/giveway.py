@@ -143,26 +143,24 @@ def _may_ask(session: Session, at: int) -> np.ndarray:
 
 def _candidates(session: Session) -> Candidates:
     """All running gangs, what each loses, and what each would free where."""
-    rows, victim, host, freed = session.running, [], [], []
-    for number, placement in enumerate(session.runs.placements):
-        shape = placement.shape
-        whole = shape.accelerators if shape.accelerator_milli == MILLI else 0
-        for node in placement.nodes:
-            at = session.fabric.index.get(node.host)
-            if at is not None:
-                victim.append(number)
-                host.append(at)
-                freed.append((whole, shape.cpu_milli, shape.memory_bytes))
+    rows = session.running
+    victim, host = session.runs.where(session.fabric.index)
+    freed = np.array([_freed(placement.shape) for placement in session.runs.placements], dtype=np.int64).reshape(-1, 3)
     since_s = np.maximum(np.maximum(rows["started_s"], rows["checkpoint_s"]), 0.0)
     waste = rows["units"] * (np.maximum(session.now_s - since_s, 0.0) + RESTART_S)
     return candidates_of(
         session.runs.running_ids,
         waste,
         np.ones(len(rows), dtype=bool),
-        np.array(victim, dtype=np.int64),
-        np.array(host, dtype=np.int64),
-        np.array(freed, dtype=np.int64).reshape(-1, 3).T,
+        victim,
+        host,
+        freed[victim].T,
     )
+
+
+def _freed(shape: Shape) -> tuple[int, int, int]:
+    """Whole accelerators, CPU time and memory of a node."""
+    return shape.accelerators if shape.accelerator_milli == MILLI else 0, shape.cpu_milli, shape.memory_bytes
 
 
 def _only(candidates: Candidates, allowed: np.ndarray) -> Candidates:

@@ -128,12 +128,44 @@ def units_of(placement: Placement) -> int:
     return placement.shape.slots * len(placement.nodes)
 
 
+class Whereabouts:
+    """The hosts of placements by number, looked up once for each placement; remembered for all values of `Runs` together."""
+
+    __slots__ = ("_found", "_index")
+
+    def __init__(self) -> None:
+        self._index: Mapping[str, int] = {}
+        self._found: dict[RunId, tuple[Placement, np.ndarray]] = {}
+
+    def of(
+        self, index: Mapping[str, int], ids: Sequence[RunId], placements: Sequence[Placement]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(place in `placements`, host) of each node."""
+        if (
+            index is not self._index or len(self._found) > 2 * len(ids) + 1000
+        ):  # another cluster, or many that have ended
+            self._index, self._found = index, {}
+        hosts = [self._of_one(*each) for each in zip(ids, placements, strict=True)]
+        if not hosts:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        rows, flat = np.repeat(np.arange(len(hosts)), [len(each) for each in hosts]), np.concatenate(hosts)
+        here = flat >= 0
+        return (rows, flat) if here.all() else (rows[here], flat[here])
+
+    def _of_one(self, run_id: RunId, placement: Placement) -> np.ndarray:
+        known = self._found.get(run_id)
+        if known is None or known[0] is not placement:
+            hosts = np.array([self._index.get(node.host, -1) for node in placement.nodes], dtype=np.int64)
+            known = self._found[run_id] = (placement, hosts)
+        return known[1]
+
+
 class Runs:
     """All runs of one decision. `waiting` and `running` are arrays of `ROW`, the lists beside them run along."""
 
     __slots__ = (
-        "_at", "history", "kinds", "placements", "promises", "queues", "recent", "running", "running_ids", "users", "usual",
-        "waiting", "waiting_ids",
+        "_at", "_where", "history", "kinds", "placements", "promises", "queues", "recent", "running", "running_ids", "users",
+        "usual", "waiting", "waiting_ids",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -150,6 +182,7 @@ class Runs:
         self.recent: Mapping[tuple[str, str], float] = {}  # (queue, user) -> mean dominant share that it had lately
         # Words get numbers once and keep them, in all values that come from one another.
         self._at: dict[object, int] = {}
+        self._where = Whereabouts()
 
     def submitted(self, *runs: Waiting) -> Runs:
         """These wait, too."""
@@ -206,6 +239,10 @@ class Runs:
         new.usual = self.usual if usual is None else usual
         return new
 
+    def where(self, index: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        """(row of `running`, host) of each node that runs hold; `index`: number of each host. Hosts that are gone are left out."""
+        return self._where.of(index, self.running_ids, self.placements)
+
     def _copy(self) -> Runs:
         new = object.__new__(Runs)
         new._at, new.kinds, new.queues, new.users = self._at, self.kinds, self.queues, self.users
@@ -213,6 +250,7 @@ class Runs:
         new.running, new.running_ids = self.running, list(self.running_ids)
         new.placements, new.promises = list(self.placements), self.promises
         new.history, new.recent, new.usual = self.history, self.recent, self.usual
+        new._where = self._where
         return new
 
     def _number(self, word: object, words: list[object]) -> int:
