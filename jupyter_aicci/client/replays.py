@@ -95,6 +95,8 @@ def replay(
 ) -> Replayed:
     """Play a trace's file, packed by gzip or not; `cluster` is a topology file, for openb its list of nodes.
 
+    `seed` is of the order in which openb's pods arrive, and of its placement by chance; nothing else is drawn.
+
     Raises `UserError`: bad_file, bad_trace with every defect, bad_topology, bad_cluster, unknown_policy, and the like.
     """
     from jupyter_aicci.scheduler.topology import parse_topology
@@ -111,7 +113,6 @@ def replay(
         topology=parse_topology(_read(cluster, "cluster"), str(cluster)) if cluster else None,
         restart_costs=restart_costs,
         placement=placement,
-        seed=seed,
     )
     played = replay_trace(parse_trace(text, format, str(trace)), options, watch)
     return Replayed(played.summary, played)

@@ -89,7 +89,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument(name="--restart-costs", kind="choice", choices=("none", "muri"),
                      help="what a preempted job loses; default: none"),
             Argument(name="--placement", metavar="P", help="where a run goes; default: as the policy has it"),
-            Argument(name="--seed", kind="int", help="of all that is random; default: 0"),
+            Argument(name="--seed", kind="int", help="of what is drawn for openb; default: 0"),
             Argument(name="--html", metavar="FILE", help="write a page with use and queues over time"),
         ),
     ),

@@ -94,7 +94,8 @@ class Session:
 
     def _next_change_s(self) -> float:
         """When the order changes by itself, given who will run."""
-        if self.policy.order not in CHANGES:
+        nobody_waits = len(self.starts) == len(self.waiting) and not self.preempts
+        if self.policy.order not in CHANGES or (nobody_waits and not self.policy.anew):
             return np.inf
         goes = {preempt.run_id for preempt in self.preempts} - {start.run_id for start in self.starts}
         stays = [row for row, run_id in enumerate(self.runs.running_ids) if run_id not in goes]

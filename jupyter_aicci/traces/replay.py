@@ -40,6 +40,7 @@ from jupyter_aicci.traces.trace import Trace
 
 KNOWING = frozenset({"sjf", "srtf", "srsf", "easy", "conservative"})  # policies that are told exact run times
 RESTART_COSTS = ("none", "muri")
+PLACINGS = tuple(placing for placing in Placing if placing is not Placing.RANDOM)  # chance is openb's
 FORECASTS = 500  # jobs of a trace that the forecast is asked about; each answer looks at every run there is
 
 
@@ -53,7 +54,6 @@ class Options:
     topology: Topology | None = None
     restart_costs: str = "none"
     placement: str = ""  # "" = the policy's own
-    seed: int = 0  # of placements that are drawn
     forecasts: int = FORECASTS  # at most so many jobs, evenly over the trace
     queues: Queues = field(default_factory=Queues)
 
@@ -83,6 +83,7 @@ def replay_trace(trace: Trace, options: Options, watch: Watch | None = None) -> 
         cluster=_cluster(hosts, options, found, policy),
         queues=replace(options.queues, policy=policy.name),
         knows_durations=knows,
+        learns=policy.order == "gittins",
         decide=decided_by(policy),
         ask=_ask,
         asked=_asked(len(trace), options.forecasts) if knows or trace.limit_ns.any() else frozenset(),
@@ -122,8 +123,8 @@ def chosen_policy(options: Options) -> Policy:
     policy = policy_named(options.policy)
     if not options.placement:
         return policy
-    if options.placement not in list(Placing):
-        raise _unknown("placement", options.placement, list(Placing))
+    if options.placement not in PLACINGS:
+        raise _unknown("placement", options.placement, PLACINGS)
     return replace(policy, placing=Placing(options.placement))
 
 

@@ -10,6 +10,7 @@ Rule 2: whole nanoseconds; no clock, no I/O; equal arguments give an equal `Play
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import inf
@@ -17,7 +18,7 @@ from math import inf
 import numpy as np
 
 from jupyter_aicci.model.ids import RunId
-from jupyter_aicci.scheduler import Cluster, Decisions, Queues, Running, Runs, Start, Waiting, promise_of
+from jupyter_aicci.scheduler import Cluster, Decisions, History, Queues, Running, Runs, Start, Waiting, policy_named, promise_of
 from jupyter_aicci.scheduler import decide as live_decide
 from jupyter_aicci.scheduler.queues import DEFAULT
 from jupyter_aicci.traces.gangs import Gangs, shape_of
@@ -31,6 +32,7 @@ Ask = Callable[[Cluster, Queues, Runs, Waiting, int], tuple[int, int]]  # (start
 Watch = Callable[[int, int], None]  # (jobs that have ended, jobs in all)
 WATCH_EVERY = 256  # events
 ALWAYS_NS = FOREVER_NS  # a job goes on where it was, so its last checkpoint is always later than now
+SIZES = 10_000  # sizes of ended jobs that policies learn from, as many as the service keeps
 LEAST_S = 1 / NS  # a run that takes no time at all; 0 would mean that nobody knows
 
 
@@ -54,6 +56,7 @@ class Stage:
     cluster: Cluster
     queues: Queues
     knows_durations: bool
+    learns: bool = False  # whether the order is made of the sizes of jobs that have ended
     decide: Decide = live_decide
     ask: Ask | None = None  # the start forecast
     asked: frozenset[int] = frozenset()  # jobs that it is asked about, when they are submitted
@@ -76,7 +79,9 @@ class _Play:
         self._shapes = [shape_of(size).name for size in gangs.per_node.tolist()]
         self._priority, self._limit_ns = trace.priority.tolist(), trace.limit_ns.tolist()
         self._leaves = frozenset(stage.queues.leaves)
+        self._anew = policy_named(stage.queues.policy).anew
         self._arrived = self._ended = 0
+        self._sizes = _Sizes()
         self._waits: dict[int, Waiting] = {}
         self._running: dict[int, Running] = {}
         count = len(trace)
@@ -116,7 +121,12 @@ class _Play:
         self._recorder.note(now_ns)
 
     def _decide(self, now_ns: int) -> None:
-        """What the scheduler says, carried out."""
+        """What the scheduler says, carried out; once more when somebody has left, as the live service asks again then."""
+        while self._carry_out(now_ns) and not self._anew:
+            pass
+
+    def _carry_out(self, now_ns: int) -> bool:
+        """One decision; whether somebody lost his place."""
         decisions = self._stage.decide(self._cluster, self._stage.queues, self._runs, now_ns)
         if decisions.never:
             raise decisions.never[0].error()
@@ -127,6 +137,7 @@ class _Play:
         if decisions.reserves:
             self._runs = self._runs.promised(dict(map(promise_of, decisions.reserves)))
         self._change_ns = max(round(decisions.next_s * NS), now_ns + 1) if decisions.next_s < inf else FOREVER_NS
+        return bool(goes - comes)
 
     def _end(self, jobs: list[int], now_ns: int) -> None:
         if not jobs:
@@ -136,6 +147,9 @@ class _Play:
             self._end_ns[job] = now_ns
         self._runs = self._runs.ended(*map(run_id_of, jobs))
         self._ended += len(jobs)
+        if self._stage.learns:
+            self._sizes.learn([self._units[job] * self._ran_ns[job] / NS for job in jobs])
+            self._runs = self._runs.knowing(History(sizes=self._sizes.ascending))
 
     def _submit(self, now_ns: int) -> None:
         """Those that arrive now wait."""
@@ -242,6 +256,23 @@ class _Play:
             attained_s=units * ran_ns / NS,
             ran_s=ran_ns / NS,
         )
+
+
+class _Sizes:
+    """The unit-seconds of the jobs that ended last, as the service keeps them for its policies."""
+
+    def __init__(self) -> None:
+        self.ascending = np.zeros(0)
+        self._latest: deque[float] = deque()
+
+    def learn(self, sizes: list[float]) -> None:
+        """These have ended."""
+        for size in sizes:
+            self._latest.append(size)
+            if len(self._latest) > SIZES:
+                oldest = np.searchsorted(self.ascending, self._latest.popleft())
+                self.ascending = np.delete(self.ascending, oldest)
+            self.ascending = np.insert(self.ascending, np.searchsorted(self.ascending, size), size)
 
 
 def run_id_of(job: int) -> RunId:

@@ -186,6 +186,25 @@ def test_durations_are_known_to_those_policies_alone_that_are_made_of_them(polic
     assert set(seen) == {(True, knows)}
 
 
+def test_the_gittins_index_learns_from_jobs_that_have_ended_and_from_no_other() -> None:
+    """Their sizes in accelerator-seconds, ascending, from the moment at which they end."""
+    seen: list[tuple[float, list[float]]] = []
+
+    def spy(cluster: Cluster, queues: Queues, runs: Runs, now_ns: int) -> Decisions:
+        seen.append((now_ns / S, runs.history.sizes.tolist()))
+        return decide(cluster, queues, runs, now_ns)
+
+    trace = a_trace("a,0,50,1,4", "b,1,10,1,4", "c,2,70,1,4")
+    found = gangs(trace, hosts=1, per_host=4)
+    stage = Stage(
+        cluster=cluster_of(flat_hosts(1, 4), shapes=found.shapes), queues=Queues(policy="fifo"),
+        knows_durations=False, learns=True, decide=spy,
+    )  # fmt: skip
+    simulate(trace, found, FreeRestarts(trace.work_ns), stage)
+
+    assert seen == [(0.0, []), (1.0, []), (2.0, []), (50.0, [200.0]), (60.0, [40.0, 200.0])]
+
+
 def test_queues_of_the_trace_are_those_of_the_configuration() -> None:
     """A limit of four accelerators holds one queue back while the other runs; an unknown one is the default queue."""
     rows = ("a,0,10,1,4,small", "b,0,10,1,4,small", "c,0,10,1,4,other")
@@ -204,6 +223,7 @@ def test_queues_of_the_trace_are_those_of_the_configuration() -> None:
     [
         (Options(policy="srft", nodes=1), "unknown_policy"),
         (Options(placement="bets", nodes=1), "unknown_placement"),
+        (Options(placement="random", nodes=1), "unknown_placement"),
         (Options(restart_costs="mury", nodes=1), "unknown_restart_costs"),
         (Options(nodes=0), "bad_cluster"),
         (Options(nodes=1, gpus=2), "bad_trace"),
