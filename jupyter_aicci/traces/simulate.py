@@ -18,7 +18,18 @@ from math import inf
 import numpy as np
 
 from jupyter_aicci.model.ids import RunId
-from jupyter_aicci.scheduler import Cluster, Decisions, History, Queues, Running, Runs, Start, Waiting, policy_named, promise_of
+from jupyter_aicci.scheduler import (
+    Cluster,
+    Decisions,
+    History,
+    Queues,
+    Running,
+    Runs,
+    Start,
+    Waiting,
+    policy_named,
+    promise_of,
+)
 from jupyter_aicci.scheduler import decide as live_decide
 from jupyter_aicci.scheduler.queues import DEFAULT
 from jupyter_aicci.traces.gangs import Gangs, shape_of
