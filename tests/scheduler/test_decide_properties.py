@@ -357,6 +357,30 @@ def test_a_large_gang_is_not_starved_by_small_runs(policy: str, data: st.DataObj
     assert world.started_s[large.run_id] <= last_s
 
 
+@given(
+    st.integers(2, 4),
+    st.sampled_from(["g1", "g2"]),
+    st.lists(st.integers(1, 9), min_size=120, max_size=120),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=30)
+def test_the_default_policy_starves_nobody(hosts: int, shape: str, takes: list[int], preemptible: bool) -> None:
+    """The same without limits: before a run stand at most twice the units that were submitted before it, and one gang."""
+    cluster = cluster_of([a_host(f"h{n}", "s", f"l{n // 2}") for n in range(hosts)], shapes=WHOLE)
+    small = [a_run(n + 1, shapes=(shape,), submitted_ns=n * NS) for n in range(len(takes))]
+    large = a_run(500, shapes=("g4",), nodes=hosts, submitted_ns=3 * NS)
+    takes_s = {run.run_id: time_s for run, time_s in zip(small, takes, strict=True)} | {large.run_id: 5}
+    world = World(cluster=cluster, queues=Queues(), takes_s=takes_s, preemptible=preemptible)
+    for moment_s in range(len(takes)):
+        world.pass_until(moment_s)
+        world.submit(*(run for run in (*small, large) if run.submitted_ns // NS == moment_s))
+        world.decide()
+        if large.run_id in world.started_s:
+            break
+    # Nine runs of nine seconds at most, four at once, after those that ran already.
+    assert world.started_s[large.run_id] <= 3 + 9 + 27
+
+
 # ------------------------------------------------------------------------------------------- guarantees
 
 
