@@ -70,6 +70,7 @@ def _in_line(session: Session) -> Iterator[int]:
 def _settle(session: Session, at: int) -> None:
     """Decide about one waiting run."""
     run_id, not_before_s = session.runs.waiting_ids[at], float(session.waiting["not_before_s"][at])
+    session.line.append(run_id)
     if at in session.settled:
         return
     if not session.options(at) or not session.queue_is_open(at):

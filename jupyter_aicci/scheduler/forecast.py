@@ -48,7 +48,7 @@ class Outlook:
 
     def __init__(self, likely: Session, latest: Session) -> None:
         self._likely, self._latest = likely, latest
-        self.line = tuple(likely.runs.waiting_ids[at] for at in likely.order.tolist())
+        self.line = tuple(likely.line)
         starts, bounds = _moments(likely), _moments(latest)
         self._of = {
             run_id: _forecast(likely, run_id, place, starts.get(run_id), bounds.get(run_id))

@@ -69,6 +69,7 @@ class Session:
         self.guessed = np.zeros(len(self.fabric.hosts), dtype=bool)  # hosts with a run of which nobody knows how long
         # answers
         self.settled: set[int] = set()
+        self.line: list[RunId] = []  # runs in the order in which they were decided about
         self.found: dict[RunId, Found] = {}  # where each run starts now
         self.starts: list[Start] = []
         self.preempts: list[Preempt] = []
