@@ -100,7 +100,9 @@ def test_a_queue_takes_back_what_it_deserves() -> None:
 
 def test_a_small_run_moves_so_that_a_whole_host_is_free() -> None:
     """Two hosts with half of each free take no run of eight; one of the halves moves to the other."""
-    halves = [held(a_run(n, shapes=("h100x4",), limit_s=36_000.0), f"host-{n}", 0, checkpoint_ns=HOUR_NS) for n in range(2)]
+    halves = [
+        held(a_run(n, shapes=("h100x4",), limit_s=36_000.0), f"host-{n}", 0, checkpoint_ns=HOUR_NS) for n in range(2)
+    ]
     cluster, runs = asked(a_run(5, shapes=("h100x8",), limit_s=3600.0), *halves)
     decisions = decide(cluster, TAKES_LOWER, runs, HOUR_NS)
     assert len(decisions.preempts) == 1
