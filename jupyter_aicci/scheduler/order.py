@@ -147,7 +147,8 @@ def _gittins_table(sizes: Floats) -> tuple[Floats, Floats]:
 def _gittins_changes(rows: np.ndarray, now_s: float, history: History) -> Floats:
     known, _ = _gittins_table(history.sizes)
     next_size = np.append(known, np.inf)[np.searchsorted(known, _had(rows), side="right")]
-    return now_s + (next_size - rows["attained_s"]) / rows["units"]
+    changes: Floats = now_s + (next_size - rows["attained_s"]) / rows["units"]
+    return changes
 
 
 # ---- the default ----
