@@ -60,7 +60,8 @@ class Quota:
             return f"this run asks for {asked} {what}, and the limit of queue {self.queue} is {limit}"
         if self.kind is QuotaKind.GUARANTEE:
             kept = amount_text(self.resource, self.limit - self.used)
-            return f"{kept} {what if kept != '1' else what.removesuffix('s')} {'is' if kept == '1' else 'are'} kept for queue {self.queue}, which uses {used} of its guarantee of {limit}"
+            is_kept = f"1 {what.removesuffix('s')} is" if kept == "1" else f"{kept} {what} are"
+            return f"{is_kept} kept for queue {self.queue}, which uses {used} of its guarantee of {limit}"
         needs = "" if self.used >= self.limit else f"; this run asks for {asked}"
         return f"queue {self.queue} uses {used} of its limit of {limit} {what}{needs}"
 
