@@ -475,11 +475,15 @@ def test_guarantees_hold_while_demand_exists(game: Game, rng: Random) -> None:
 
 @given(games(most=1), st.randoms(use_true_random=False))
 def test_everybody_has_what_he_is_entitled_to_at_rest(game: Game, rng: Random) -> None:
-    """To within one run of one accelerator, and nothing idles while somebody may use it."""
+    """To within one run of one accelerator in each queue that runs wait in, and nothing idles while somebody may use it.
+
+    A branch of two queues that are entitled to half an accelerator more each may lack one: neither may take it back for itself.
+    """
     played(game, rng)
 
     for name in game.tree.names:
-        assert game.standing.used(name)[0] > game.standing.entitled_to(name)[0] - 1000
+        slack = 1000 * len(game.tree.queues.leaves_under(name))
+        assert game.standing.used(name)[0] > game.standing.entitled_to(name)[0] - slack
     assert not game.free or all(game.standing.may_start(game.runs[run][0], "u", game.asks(run)) for run in game.waiting)
 
 
