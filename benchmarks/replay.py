@@ -73,7 +73,9 @@ def virtual_clusters(trace: Trace) -> Iterator[tuple[str, Trace]]:
 def hosts_of(part: Trace) -> int:
     """Hosts that make the offered load 0.9."""
     span_ns = int(part.submit_ns.max()) or 1
-    busy: float = sum(gpus * work / span_ns for gpus, work in zip(part.gpus.tolist(), part.work_ns.tolist(), strict=True))
+    busy: float = sum(
+        gpus * work / span_ns for gpus, work in zip(part.gpus.tolist(), part.work_ns.tolist(), strict=True)
+    )
     largest = int(part.gpus.max())
     return max(math.ceil(busy / GPUS / LOAD), -(-largest // GPUS))
 
