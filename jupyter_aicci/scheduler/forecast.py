@@ -99,7 +99,8 @@ def _moments(session: Session) -> dict[RunId, _Moment]:
     """When each waiting run starts, as far as anybody knows."""
     now = {run_id: _Moment(start_s=session.now_s, sure=True, found=found) for run_id, found in session.found.items()}
     later = {
-        run_id: _Moment(start_s=kept.start_s, sure=kept.sure, found=kept.found) for run_id, kept in session.kept.items()
+        kept.run_id: _Moment(start_s=kept.start_s, sure=kept.sure, found=session.kept[kept.run_id])
+        for kept in session.reserves
     }
     return later | now
 
@@ -122,12 +123,12 @@ def _forecast(session: Session, run_id: RunId, place: int, likely: _Moment | Non
 def _would(session: Session, request: Waiting) -> _Moment | None:
     kind, plan = request.kind, planned(session)
     options = choices(session.fabric, kind)
-    lasts_s = (session.likely and request.expected_s) or request.limit_s or np.inf
-    found = session.place(kind, options, clear_until_s=session.now_s + lasts_s)
+    ends_s = session.now_s + (request.limit_s or np.inf)
+    found = session.place(kind, options, clear_until_s=ends_s)
     if found is not None:
         return _Moment(start_s=session.now_s, sure=True, found=found)
     level = highest_level(session.fabric, kind) or 0
-    slots = [(choice, plan.earliest(choice.shape, kind.sizes[-1], level, lasts_s)) for choice in options]
+    slots = [(choice, plan.earliest(choice.shape, kind.sizes[-1], level)) for choice in options]
     known = [(choice, slot) for choice, slot in slots if slot is not None]
     if not known:
         return None
