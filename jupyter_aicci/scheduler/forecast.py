@@ -85,7 +85,11 @@ def outlook(cluster: Cluster, queues: Queues, runs: Runs, now_ns: int) -> Outloo
     """The future of these runs."""
     policy = replace(policy_named(queues.policy), backfill=Backfill.CONSERVATIVE, takes=Takes.NOBODY, anew=False)
     ask = partial(settled, cluster, queues, runs, now_ns / NS, policy=policy)
-    return Outlook(ask(likely=True), ask(likely=False))
+    latest = ask(likely=False)
+    expected = any(np.isfinite(rows["expected_s"]).any() for rows in (runs.waiting, runs.running))
+    return Outlook(
+        ask(likely=True) if expected else latest, latest
+    )  # where nobody knows more than limits, it is one future
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

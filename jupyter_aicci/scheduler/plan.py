@@ -54,11 +54,14 @@ class Plan:
 
     def hold_all(self, hosts: np.ndarray, slots: np.ndarray, until_s: np.ndarray) -> None:
         """Entries of what holds nodes now: on that host, so many slots, until then. For a plan in which nothing is held yet."""
+        order = np.lexsort((-until_s, hosts))
+        hosts, slots, until_s = hosts[order], slots[order], until_s[order]
+        upto = slots.cumsum()
+        before = upto - slots  # slots of all entries before this one ...
+        before -= before[np.searchsorted(hosts, hosts)]  # ... on the same host
         host, until = np.repeat(hosts, slots), np.repeat(until_s, slots)
-        order = np.lexsort((-until, host))
-        host, until = host[order], until[order]
-        first = np.searchsorted(host, host)
-        column = self._fabric.slots[host] - 1 - (np.arange(len(host)) - first)  # the last to be free stands last
+        nth = np.arange(len(host)) - np.repeat(upto - slots - before, slots)
+        column = self._fabric.slots[host] - 1 - nth  # the last to be free stands last
         fits = column >= 0  # a host that holds more than its slots: what ends first is not seen, what ends last is
         self.until[column[fits], host[fits]] = until[fits]
         self.unbooked = (self.until == FREE).sum(axis=0)
