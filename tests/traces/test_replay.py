@@ -23,9 +23,10 @@ from jupyter_aicci.scheduler import (
     cluster_of,
     decide,
     parse_queues,
+    policy_named,
     runs_of,
 )
-from jupyter_aicci.scheduler.policies import DEFAULT_POLICY
+from jupyter_aicci.scheduler.policies import DEFAULT_POLICY, Placing
 from jupyter_aicci.scheduler.topology import parse_topology
 from jupyter_aicci.traces.gangs import flat_hosts, gangs
 from jupyter_aicci.traces.progress import FreeRestarts
@@ -266,7 +267,8 @@ def test_the_replay_asks_what_a_service_would_ask(jobs: list[tuple[int, int, int
     rows = [f"j{i},{at},{lasts},{nodes},{per}" for i, (at, lasts, nodes, per) in enumerate(sorted(jobs))]
     trace = a_trace(*rows)
     found = gangs(trace, hosts=3, per_host=4)
-    empty = cluster_of(flat_hosts(3, 4), shapes=found.shapes)
+    pool = policy_named(policy).placing is Placing.POOL  # such a policy counts only, and is given one host (replay.py)
+    empty = cluster_of(flat_hosts(1, 12) if pool else flat_hosts(3, 4), shapes=found.shapes)
     service = _Service(empty)
     stage = Stage(cluster=empty, queues=Queues(policy=policy), knows_durations=policy in KNOWING, decide=service.decide)
 
@@ -288,7 +290,7 @@ class _Service:
         running = [
             Running(
                 run=_record(runs, run_id, row), placement=placement, started_ns=round(row["started_s"] * S),
-                checkpoint_ns=round(row["checkpoint_s"] * S), preemptible=True,
+                checkpoint_ns=round(row["checkpoint_s"] * S), preemptible=True, turn=int(row["turn"]),
             )
             for run_id, row, placement in held
         ]  # fmt: skip
@@ -313,4 +315,5 @@ def _record(runs: Runs, run_id: RunId, row: np.void) -> Waiting:
         expected_s=float(row["expected_s"]) if row["expected_s"] > 0 else 0.0,
         attained_s=float(row["attained_s"]),
         ran_s=float(row["ran_s"]),
+        turn=int(row["turn"]),
     )
