@@ -102,7 +102,7 @@ def test_a_bad_pod_list_is_refused_with_row_and_field(old: str, new: str, says: 
 def test_arrivals_ask_for_the_ratio_and_not_more(milli: list[int], gpus: int, ratio: float, seed: int) -> None:
     """Everybody once and some again, or, where all are too many, as many as fit; the seed says in which order."""
     pods = tuple(a_pod(f"p{i}", 8, m // 8) if m == 8000 else a_pod(f"p{i}", bool(m), m) for i, m in enumerate(milli))
-    limit, order = int(ratio * gpus * 1000), arrivals(pods, gpus * 1000, ratio, seed).tolist()
+    limit, order = int(ratio * (gpus * 1000)), arrivals(pods, gpus * 1000, ratio, seed).tolist()
     assert order == arrivals(pods, gpus * 1000, ratio, seed).tolist()
     asked, counts = sum(pods[i].milli for i in order), Counter(order)
     assert asked <= limit
