@@ -81,15 +81,18 @@ def take_claim(path: str | os.PathLike[str], *, replace_dead: bool = False) -> b
     try:
         if not replace_dead:
             return _placed(temporary, target, locked=False)
-        with _locked(
-            f"{target}.lock"
-        ):  # or the second of two that found a dead claim would unlink the first one's new claim
+        with _locked(f"{target}.lock"):  # or of two that found a dead claim the second would replace the first one's
             there = read_claim(target)
-            if there is not None and alive(there):
+            if there is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(target)  # what cannot be read is nobody's claim
+                return _placed(temporary, target, locked=True)
+            if alive(there):
                 return False
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(target)
-            return _placed(temporary, target, locked=True)
+            fail_point("link")
+            os.replace(temporary, target)  # a reader finds the dead claim or this one, never none
+            fail_point("link")
+            return True
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

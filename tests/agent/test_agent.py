@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from node_builders import Node, a_node
 
-from jupyter_aicci.agent.identity import alive, send_signal
+from jupyter_aicci.agent.identity import alive, read_claim, send_signal
 
 WAITS = "import os, sys, time\nprint('up', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.005)\n"
 
@@ -58,7 +58,7 @@ def test_agents_killed_again_and_again_say_everything_once(tmp_path: Path) -> No
     node = a_node(tmp_path, WAITS + "sys.exit(int(os.environ['RANK']) * 7)\n", ranks=2, settle_s=5.0)
     for _ in range(20):
         agent = node.agent()
-        node.until(lambda pid=agent.pid: (node.path / "agent.claim").exists() and node.claim("agent").pid == pid)
+        node.until(lambda pid=agent.pid: (claim := read_claim(node.path / "agent.claim")) and claim.pid == pid)
         agent.kill()
         agent.wait()
     last = node.agent()
