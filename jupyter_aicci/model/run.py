@@ -99,7 +99,21 @@ class Run:
     @property
     def price_is_open(self) -> bool:
         """Whether it may come to cost something, and how much depends on the shape that it gets."""
-        return self.shape not in self.prices and any(price.micro_per_h for price in self.prices.values())
+        return self.shape not in self.prices and any(
+            price.micro_per_h or not price.known for price in self.prices.values()
+        )
+
+    @property
+    def unpriced(self) -> bool:
+        """Whether part of its bill is not known: it held, or is to hold, nodes whose price nobody has set."""
+        held = {attempt.placement.shape.name for attempt in self.attempts if attempt.held}
+        return any(not self.prices[shape].known for shape in held | {self.shape} if shape in self.prices)
+
+    @property
+    def cost_known(self) -> bool:
+        """Whether anything can be said of its cost: not where all that it held or is to hold has no price."""
+        held = {attempt.placement.shape.name for attempt in self.attempts if attempt.held} or {self.shape}
+        return any(shape not in self.prices or self.prices[shape].known for shape in held)
 
 
 def fold(events: Iterable[Event]) -> Run:

@@ -8,32 +8,60 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+BOUNDARIES = ("start", "clock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billing:
+    """How a provider rounds the time of one allocation (a node of an attempt) when it closes."""
+
+    increment_s: int = 0  # billed in whole increments, each that has begun; 0 = to the nanosecond
+    minimum_s: int = 0  # billed at least, once an allocation
+    boundary: str = "start"  # increments count from the allocation's start, or from the clock (UTC): each one touched
+
+    def to_json(self) -> dict[str, Any]:
+        return {"increment_s": self.increment_s, "minimum_s": self.minimum_s, "boundary": self.boundary}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What one node of a shape costs, copied into the run when it is submitted and never looked up again."""
+    """What one node of a shape costs, copied into the run when it is submitted and never looked up again.
 
-    micro_per_h: int  # integer micro-units of `currency` per node and hour
+    A price that nobody has set is not zero: `known` is false, and whatever adds it up says so.
+    """
+
+    micro_per_h: int  # integer micro-units of `currency` per node and hour; 0 where it is not known
     currency: str = "USD"
     source: str = "this machine's own shapes are free unless a price is set"
     dated: str = ""  # ISO date of the price book
+    known: bool = True
+    confidence: str = (
+        ""  # "set" by the user, "catalogue" = a list price that nobody here was charged; "" = this machine's own
+    )
+    billing: Billing = Billing()
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "micro_per_h": self.micro_per_h,
+            "micro_per_h": self.micro_per_h if self.known else None,
             "currency": self.currency,
             "source": self.source,
             "dated": self.dated,
+            "confidence": self.confidence,
+            "billing": self.billing.to_json(),
         }
 
 
 def price_from_json(data: dict[str, Any]) -> Price:
     """The price that `Price.to_json` wrote."""
+    amount = data["micro_per_h"]
     return Price(
-        micro_per_h=int(data["micro_per_h"]),
+        micro_per_h=int(amount or 0),
         currency=data["currency"],
         source=data["source"],
         dated=data["dated"],
+        known=amount is not None,
+        confidence=data["confidence"],
+        billing=Billing(**data["billing"]),
     )
 
 

@@ -9,6 +9,7 @@ import re
 
 UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 SYMBOLS = {"USD": "$", "EUR": "€", "CNY": "¥"}
+NOT_SET = "price not set"  # said wherever an amount would stand that nobody knows; never 0
 NS = 1_000_000_000
 MICRO = 1_000_000
 

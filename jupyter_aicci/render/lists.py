@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from jupyter_aicci.model.text import duration, money, size
+from jupyter_aicci.model.text import NOT_SET, duration, money, size
 from jupyter_aicci.render.tables import Table
 from jupyter_aicci.render.waits import place, when
 
@@ -43,16 +43,20 @@ def shape_text(run: dict[str, Any]) -> str:
 
 
 def cost_text(run: dict[str, Any]) -> str:
-    """What the run cost so far, `free` where its shape has no price, `–` before it has got a shape."""
+    """What the run cost so far, `free` where its shape costs nothing, `–` before it has got a shape."""
     if not run["attempt"]:
         return "–"
-    if not run["per_h_micro"] and not run["cost_micro"]:
+    if run["cost_micro"] is None:
+        return NOT_SET
+    if run["per_h_micro"] == 0 and not run["cost_micro"]:
         return "free"
-    return money(run["cost_micro"], run["currency"])
+    return money(run["cost_micro"], run["currency"]) + (" and more" if run["unpriced"] else "")
 
 
 def rate_text(run: dict[str, Any]) -> str:
-    """`$0.62/h`, `free`, or `–` while several shapes are possible."""
+    """`$0.62/h`, `free`, `price not set`, or `–` while several shapes are possible."""
+    if run["per_h_micro"] is None:
+        return NOT_SET
     if run["per_h_micro"]:
         return f"{money(run['per_h_micro'], run['currency'])}/h"
     open_shape = not run["attempt"] and (run["shape"] == "auto" or "," in run["shape"])
@@ -105,9 +109,7 @@ def shapes_table(shapes: Iterable[dict[str, Any]]) -> Table:
             str(shape["cpus"]),
             size(shape["memory_bytes"]) if shape["memory_bytes"] else "–",
             f"{shape['free']}/{shape['total']}",
-            money(shape["price"]["micro_per_h"], shape["price"]["currency"])
-            if shape["price"]["micro_per_h"]
-            else "free",
+            price_text(shape["price"]["micro_per_h"], shape["price"]["currency"]),
         )
         for shape in shapes
     )
@@ -117,6 +119,13 @@ def shapes_table(shapes: Iterable[dict[str, Any]]) -> Table:
         rows=rows,
         empty="This machine offers no shape; `aicci service status` tells more.",
     )
+
+
+def price_text(micro_per_h: int | None, currency: str) -> str:
+    """`$55.04`, `free`, or `price not set`."""
+    if micro_per_h is None:
+        return NOT_SET
+    return money(micro_per_h, currency) if micro_per_h else "free"
 
 
 def costs_table(runs: Sequence[dict[str, Any]], *, now: datetime) -> Table:
@@ -141,10 +150,10 @@ def costs_table(runs: Sequence[dict[str, Any]], *, now: datetime) -> Table:
 
 
 def totals(runs: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Micro-units by currency over all runs."""
+    """Micro-units by currency over all runs, those without a price left out."""
     sums: dict[str, int] = {}
     for run in runs:
-        sums[run["currency"]] = sums.get(run["currency"], 0) + run["cost_micro"]
+        sums[run["currency"]] = sums.get(run["currency"], 0) + (run["cost_micro"] or 0)
     return sums
 
 
@@ -168,8 +177,10 @@ def ledger_table(ledger: dict[str, Any]) -> Table:
 
 
 def _amount(micro: int, ledger: dict[str, Any]) -> str:
-    """Money, or `free` where the run's price is zero."""
-    return money(micro, ledger["currency"]) if micro or ledger["price"]["micro_per_h"] else "free"
+    """Money, `free` where the run's price is zero, or `price not set`."""
+    if not micro:
+        return price_text(ledger["price"]["micro_per_h"] and 0, ledger["currency"])
+    return money(micro, ledger["currency"])
 
 
 def mounts_table(mounts: Iterable[tuple[str, str, str, str]]) -> Table:

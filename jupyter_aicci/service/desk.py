@@ -21,7 +21,7 @@ from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.spec import MOST_GRACE_S, RunSpec, parse_mount, parse_spec
 from jupyter_aicci.model.states import ExitClass, Step
-from jupyter_aicci.model.text import money
+from jupyter_aicci.model.text import NOT_SET, money
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.provision import launcher_environment, rank_environment
 from jupyter_aicci.service.engine import Engine
@@ -83,7 +83,7 @@ class Desk:
         foreseen = self.loop.line.foresee(spec)
         placement, expected = foreseen.placement, foreseen.expected
         price = self.prices.price(placement.shape.name)
-        per_h_micro = price.micro_per_h * len(placement.nodes)
+        per_h_micro = price.micro_per_h * len(placement.nodes) if price.known else None
         bandwidth = expected.bandwidth
         return {
             "spec": spec.to_json(),
@@ -228,5 +228,7 @@ def _grace(raw: Any) -> float:
     return float(raw)
 
 
-def _price_text(micro_per_h: int, currency: str) -> str:
+def _price_text(micro_per_h: int | None, currency: str) -> str:
+    if micro_per_h is None:
+        return NOT_SET
     return f"{money(micro_per_h, currency)}/h" if micro_per_h else "free"

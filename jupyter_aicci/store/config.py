@@ -7,15 +7,16 @@ Rule: the scheduler, and numpy with it, comes in only where queues are asked for
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.errors import UserError, did_you_mean
-from jupyter_aicci.pricing.book import PriceBook, parse_book
+from jupyter_aicci.pricing.book import Offers, PriceBook, parse_book
+from jupyter_aicci.pricing.catalogue import prices_by_id
 from jupyter_aicci.store.disk import from_os_error
 from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.prices import catalogue, packaged_text
 
 if TYPE_CHECKING:
     from jupyter_aicci.scheduler import Queues
@@ -58,16 +59,11 @@ def read_config(home: Home) -> Config:
         text = home.config.read_text(encoding="utf-8") if home.config.exists() else ""
     except OSError as error:
         raise from_os_error(error, home.config, "reading") from error
-    return parse_config(text, packaged_book(), str(home.config))
+    return parse_config(text, packaged_text("local"), str(home.config), lambda: prices_by_id(catalogue(home)))
 
 
-def packaged_book() -> str:
-    """The text of the price book that comes with the package: this machine's own shapes."""
-    return resources.files("jupyter_aicci.pricing").joinpath("books/local.toml").read_text(encoding="utf-8")
-
-
-def parse_config(text: str, book: str, source: str) -> Config:
-    """The settings in `text`, the content of the file `source`, over the price book `book`."""
+def parse_config(text: str, book: str, source: str, offers: Callable[[], Offers] = dict) -> Config:
+    """The settings in `text`, the content of the file `source`, over the price book `book`; `offers`: what prices may name."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -77,7 +73,7 @@ def parse_config(text: str, book: str, source: str) -> Config:
     scheduling = _scheduling(data, source, defects)
     if defects:
         raise _bad(source, defects)
-    return Config(prices=parse_book(book, text, source), cpus=cpus, scheduling=scheduling)
+    return Config(prices=parse_book(book, text, source, offers), cpus=cpus, scheduling=scheduling)
 
 
 def _scheduling(data: Mapping[str, Any], source: str, defects: list[str]) -> Scheduling:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.model.text import MICRO, NS, duration, money, number, size
+from jupyter_aicci.model.text import MICRO, NOT_SET, NS, duration, money, number, size
 from jupyter_aicci.timeline.lanes import Frame, SeriesLane
 from jupyter_aicci.timeline.series import Series, thinned
 from jupyter_aicci.timeline.tiles import THROUGHPUT
@@ -174,10 +174,17 @@ def cost_lane(run: Run, cost: Cost) -> SeriesLane:
     t_s = np.asarray([(time_ns - run.submitted_ns) / NS for time_ns, _ in cost], dtype=np.float64)
     v = np.asarray([micro / MICRO for _, micro in cost], dtype=np.float64)
     total = cost[-1][1] if cost else 0
-    text = money(total, run.price.currency) if run.price.micro_per_h else "–" if run.price_is_open else "free"
+    text = money(total, run.price.currency) if total else _nothing_spent(run)
     return SeriesLane(
         id="cost", name="cost", unit=run.price.currency, value=text, lo=0.0, hi=total / MICRO or 1.0, t_s=t_s, v=v
     )
+
+
+def _nothing_spent(run: Run) -> str:
+    """What stands where no amount does: unknown is not free."""
+    if not run.cost_known:
+        return NOT_SET
+    return money(0, run.price.currency) if run.price.micro_per_h else "–" if run.price_is_open else "free"
 
 
 def windowed(lane: SeriesLane, series: Series, from_s: float, to_s: float, width_px: int, *, whole: bool) -> SeriesLane:

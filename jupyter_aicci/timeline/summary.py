@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_aicci.model.placement import Bandwidth
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import ICONS, State
-from jupyter_aicci.model.text import NS, duration, money
+from jupyter_aicci.model.text import NOT_SET, NS, duration, money
 from jupyter_aicci.timeline.colours import in_order, look
 from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
 from jupyter_aicci.timeline.tiles import per_h_micro
@@ -37,9 +37,10 @@ def run_summary(run: Run, *, cost_micro: int, seq: int = 0, told: Mapping[str, A
         "started_at": iso(run.started_ns),
         "ended_at": iso(run.ended_ns),
         "exit_class": run.exit_class or None,
-        "cost_micro": cost_micro,
+        "cost_micro": cost_micro if run.cost_known else None,  # None: nobody has set a price
         "currency": run.price.currency,
-        "per_h_micro": per_h_micro(run),
+        "per_h_micro": per_h_micro(run) if run.price.known else None,
+        "unpriced": run.unpriced,  # part of what it held has no price: the cost is of the rest
         "reason": run.reason if run.ended or run.holds_nodes else waits["waiting"] or run.reason,
         "icon": ICONS[run.state],
         "world_size": attempt.placement.world_size if attempt else run.spec.nodes * ranks,
@@ -124,13 +125,16 @@ def _values(view: View) -> list[str]:
 
 def _cost(view: View) -> str:
     run, tile = view.run, view.tiles[-1]
+    if run["cost_micro"] is None:
+        return f"cost: {NOT_SET}"
     if tile.value == "–":
         return "cost: depends on the shape that it gets"
-    if not run["per_h_micro"]:
+    if run["per_h_micro"] == 0:
         return "cost: free on this machine"
     budget = f" of {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
-    rate = money(run["per_h_micro"], run["currency"])
-    return f"cost: {money(run['cost_micro'], run['currency'])}{budget} at {rate}/h"
+    rate = NOT_SET if run["per_h_micro"] is None else f"{money(run['per_h_micro'], run['currency'])}/h"
+    rest = " and nodes without a price" if run["unpriced"] else ""
+    return f"cost: {money(run['cost_micro'], run['currency'])}{rest}{budget} at {rate}"
 
 
 def _failure(view: View) -> list[str]:

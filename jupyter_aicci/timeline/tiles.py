@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import State
-from jupyter_aicci.model.text import NS, clock, duration, money, number
+from jupyter_aicci.model.text import NOT_SET, NS, clock, duration, money, number
 from jupyter_aicci.timeline.lanes import Tile
 
 THROUGHPUT = {"images_per_s": "images/s", "samples_per_s": "samples/s", "tokens_per_s": "tokens/s"}
@@ -91,9 +91,12 @@ def _first_value(facts: Facts) -> Tile:
 def _cost(run: Run, facts: Facts) -> Tile:
     if run.price_is_open:
         return Tile(value="–", label="cost · depends on the shape")
-    if not run.price.micro_per_h:
+    if not run.cost_known:
+        return Tile(value="–", label=f"cost · {NOT_SET}")
+    if not run.price.micro_per_h and run.price.known:
         return Tile(value="free", label="on this machine")
     currency = run.price.currency
     so_far = f"of {money(run.spec.budget, currency)}" if run.spec.budget else "in all" if run.ended else "so far"
-    label = f"{so_far} · {money(per_h_micro(run), currency)}/h"
+    rate = f"{money(per_h_micro(run), currency)}/h" if run.price.known else NOT_SET
+    label = f"{so_far} · {rate}"
     return Tile(value=money(facts.cost_micro, currency), label=label)

@@ -16,9 +16,10 @@ export interface ISummary {
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly exit_class: string | null;
-  readonly cost_micro: number;
+  readonly cost_micro: number | null; // null: nobody has set a price
   readonly currency: string;
-  readonly per_h_micro: number;
+  readonly per_h_micro: number | null;
+  readonly unpriced: boolean;
   readonly reason: string;
   readonly icon: string;
   readonly world_size: number;

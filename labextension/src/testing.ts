@@ -18,6 +18,7 @@ export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
       cost_micro: 4_120_000,
       currency: 'USD',
       per_h_micro: 0,
+      unpriced: false,
       reason: '',
       icon: '▶',
       world_size: 2,

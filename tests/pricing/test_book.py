@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.pricing.book import parse_amount, parse_book
-from jupyter_aicci.store.config import packaged_book, parse_config, read_config
+from jupyter_aicci.store.config import parse_config, read_config
 from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.prices import packaged_text
 
 BOOK = 'dated = "2026-01-31"\nsource = "list"\ncurrency = "EUR"\n[prices]\n"*" = "0"\nh100x8 = "98.32"\n'
 
 
 def test_the_packaged_book_makes_own_shapes_free() -> None:
     """This machine's shapes cost nothing unless a price is set, and the book says since when."""
-    price = parse_book(packaged_book()).price("cpux2")
+    price = parse_book(packaged_text("local")).price("cpux2")
     assert (price.micro_per_h, price.currency, price.dated) == (0, "USD", "2026-11-24")
     assert "free unless a price is set" in price.source
 
@@ -44,7 +45,9 @@ def test_amounts_of_two_currencies_are_not_mixed() -> None:
         parse_book(BOOK, '[prices]\ncurrency = "CNY"\n')
     own = parse_book(BOOK, '[prices]\ncurrency = "CNY"\nh100x8 = "700"\n').price("h100x8")
     assert (own.micro_per_h, own.currency) == (700_000_000, "CNY")
-    assert parse_book(packaged_book(), '[prices]\ncurrency = "CNY"\ncpux2 = "2"\n').price("cpux2").currency == "CNY"
+    assert (
+        parse_book(packaged_text("local"), '[prices]\ncurrency = "CNY"\ncpux2 = "2"\n').price("cpux2").currency == "CNY"
+    )
 
 
 @pytest.mark.parametrize("raw", ["-1", "free", "0.0000001", "nan", "inf", "", True, None, [1]])

@@ -10,7 +10,17 @@ import pytest
 from jupyter_aicci.render import waits
 from jupyter_aicci.render.failures import headline, report, root_rank
 from jupyter_aicci.render.forecasts import forecasts_table
-from jupyter_aicci.render.lists import costs_table, ledger_table, queues_table, runs_table, shapes_table, totals
+from jupyter_aicci.render.lists import (
+    cost_text,
+    costs_table,
+    ledger_table,
+    price_text,
+    queues_table,
+    rate_text,
+    runs_table,
+    shapes_table,
+    totals,
+)
 from jupyter_aicci.render.runs import first_line, last_lines, meaning_of_exit, spec_lines, state_line, stop_line
 
 NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
@@ -22,6 +32,7 @@ def a_run(**changes: Any) -> dict[str, Any]:
         "id": "r0f3c2ab", "name": "", "state": "running", "shape": "cpux2", "nodes": 2, "queue": "default",
         "submitted_at": "2026-11-24T12:00:00.000+00:00", "started_at": "2026-11-24T12:00:02.000+00:00",
         "ended_at": None, "exit_class": None, "cost_micro": 4_120_000, "currency": "USD", "per_h_micro": 19_440_000,
+        "unpriced": False,
         "reason": "", "icon": "▶", "world_size": 2, "attempt": 1, "budget_micro": 50_000_000, "seq": 7,
     } | changes  # fmt: skip
 
@@ -205,3 +216,13 @@ def test_a_spec_is_told_in_the_units_of_people() -> None:
         "  grace       30 s",
         "  time_limit  2 h 0 min",
     ]
+
+
+def test_a_price_that_nobody_set_stands_as_such_everywhere() -> None:
+    """In the list, the rate, the shapes; a sum says that it is not all."""
+    run = a_run(cost_micro=None, per_h_micro=None, unpriced=True, budget_micro=0)
+    assert (cost_text(run), rate_text(run)) == ("price not set", "price not set")
+    assert "price not set" in state_line(run)
+    assert cost_text(a_run(per_h_micro=None, unpriced=True)) == "$4.12 and more"
+    assert price_text(None, "CNY") == "price not set"
+    assert (price_text(0, "USD"), price_text(55_040_000, "USD")) == ("free", "$55.04")

@@ -8,11 +8,12 @@ import sys
 import pytest
 
 from jupyter_aicci.model.errors import UserError
-from jupyter_aicci.store.config import Config, packaged_book, parse_config
+from jupyter_aicci.store.config import Config, parse_config
+from jupyter_aicci.store.prices import packaged_text
 
 
 def parsed(text: str) -> Config:
-    return parse_config(text, packaged_book(), "config.toml")
+    return parse_config(text, packaged_text("local"), "config.toml")
 
 
 def test_queues_and_policy_are_read() -> None:
@@ -60,9 +61,10 @@ def test_without_queues_the_scheduler_stays_out() -> None:
     """A service answers before numpy is there."""
     program = """
 import sys
-from jupyter_aicci.store.config import packaged_book, parse_config
+from jupyter_aicci.store.config import parse_config
+from jupyter_aicci.store.prices import packaged_text
 import jupyter_aicci.service.main, jupyter_aicci.engines.local
-parse_config("", packaged_book(), "config.toml")
+parse_config("", packaged_text('local'), "config.toml")
 print([name for name in ("numpy", "jupyter_aicci.scheduler") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from timeline_builders import RUN_ID, Frames, Journal, a_curve, a_failed_run, a_long_run, at
 
 from jupyter_aicci.model.events import Noted, Submitted
 from jupyter_aicci.model.run import fold
+from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.states import Step
-from jupyter_aicci.timeline.lanes import View, view_from_json
+from jupyter_aicci.timeline.lanes import SeriesLane, View, view_from_json
 from jupyter_aicci.timeline.summary import run_summary, summary_text
 from jupyter_aicci.timeline.tiles import waited_s
 from jupyter_aicci.timeline.view import view
@@ -66,13 +68,26 @@ def test_a_waiting_run_says_why_it_waits() -> None:
 
 def test_a_waiting_run_whose_shape_is_open_is_not_called_free() -> None:
     """What it will cost is not known yet; the currency is."""
-    prices = {name: {"micro_per_h": micro, "currency": "EUR", "source": "", "dated": ""}
-              for name, micro in (("cpux1", 0), ("cpux2", 310_000))}  # fmt: skip
+    amounts = {"cpux1": 0, "cpux2": 310_000}
+    prices = {name: Price(micro_per_h=micro, currency="EUR").to_json() for name, micro in amounts.items()}
     run = fold([Submitted(run_id=RUN_ID, time_ns=at(0), spec={"budget": 5_000_000}, prices=prices)])
     shown = view(run, (), cost=(), now_ns=at(12))
     assert tiles_of(shown)[-1] == ("–", "cost · depends on the shape")
     assert summary_text(shown).splitlines()[-1] == "cost: depends on the shape that it gets"
     assert shown.run["currency"] == "EUR"
+
+
+def test_a_price_that_nobody_set_is_not_called_free() -> None:
+    """Tile, words, row and lane say so; 0 stands nowhere."""
+    price = Price(micro_per_h=0, known=False)
+    run = replace(Journal().placed(0.0).runs(0.0).run(), prices={"cpux2": price})
+    shown = view(run, (), cost=((at(0), 0), (at(9), 0)), now_ns=at(9))
+    assert tiles_of(shown)[-1] == ("–", "cost · price not set")
+    assert summary_text(shown).splitlines()[-1] == "cost: price not set"
+    assert (shown.run["cost_micro"], shown.run["per_h_micro"], shown.run["unpriced"]) == (None, None, True)
+    (lane,) = [lane for lane in shown.lanes if lane.id == "cost"]
+    assert isinstance(lane, SeriesLane)
+    assert lane.value == "price not set"
 
 
 def test_steps_are_counted_however_the_program_numbers_them() -> None:
@@ -127,7 +142,7 @@ def test_the_summary_row_has_the_keys_of_the_contract() -> None:
     row = run_summary(run, cost_micro=12, seq=7)
     assert list(row) == [
         "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class",
-        "cost_micro", "currency", "per_h_micro", "reason", "icon", "world_size", "attempt", "budget_micro", "seq",
+        "cost_micro", "currency", "per_h_micro", "unpriced", "reason", "icon", "world_size", "attempt", "budget_micro", "seq",
         "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
     ]  # fmt: skip
     assert row["submitted_at"] == "2026-05-28T20:26:40.000+00:00"
