@@ -71,11 +71,16 @@ class NodeHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReleased(Event):
-    """Nothing of the run lives on the node any more: billing ends."""
+    """Nothing of the run lives on the node any more: billing ends.
+
+    Where the machine went down under it, that is the last sign of life, and `unverified_ns` the time after it of which nobody
+    can say whether the node was held; it is told and not billed.
+    """
 
     kind: ClassVar[str] = "node_released"
     attempt: int
     node: int
+    unverified_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,16 @@ class PreemptRequested(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected(Event):
+    """The bill was wrong: an amount beside it, never a change of what is there."""
+
+    kind: ClassVar[str] = "corrected"
+    amount_micro: int  # of the run's currency; negative = given back
+    reason: str
+    by: str = ""  # whom the kernel saw at the socket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Event):
     """Something worth telling that changes no state: waiting reason, promised start, hang, environment changed."""
 
@@ -128,7 +143,7 @@ KINDS: dict[str, type[Event]] = {
     cls.kind: cls
     for cls in (
         *(Submitted, Stepped, Placed, NodeHeld, NodeReleased),
-        *(RankExited, StopRequested, PreemptRequested, Noted),
+        *(RankExited, StopRequested, PreemptRequested, Corrected, Noted),
     )
 }
 

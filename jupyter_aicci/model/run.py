@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_aicci.model.events import (
+    Corrected,
     Event,
     NodeHeld,
     NodeReleased,
@@ -41,6 +42,9 @@ class Attempt:
     ended_ns: int = 0  # 0 = still going
     held: dict[int, int] = field(default_factory=dict)  # node -> since
     released: dict[int, int] = field(default_factory=dict)  # node -> when
+    unverified: dict[int, int] = field(
+        default_factory=dict
+    )  # node -> ns after that, if nobody knows whether it was held
     exits: dict[int, RankExited] = field(default_factory=dict)  # rank -> how it ended
     preempt: PreemptRequested | None = None  # it is to give way
     gave_way: bool = False  # it ended because it was to
@@ -67,6 +71,7 @@ class Run:
     why: str = ""  # that class
     promise: dict[str, Any] = field(default_factory=dict)  # where and when it starts at the latest, as it was told
     lost: int = 0  # attempts that ended in LOSE
+    corrections: tuple[Corrected, ...] = ()  # of its bill
 
     @property
     def name(self) -> str:
@@ -152,13 +157,15 @@ def apply(run: Run, event: Event) -> Run:
             held = _numbered(run, event.attempt, held={event.node: event.time_ns})
             return replace(run, attempts=held, started_ns=run.started_ns or event.time_ns)
         case NodeReleased():
-            return replace(run, attempts=_numbered(run, event.attempt, released={event.node: event.time_ns}))
+            return replace(run, attempts=_released(run, event))
         case RankExited():
             return replace(run, attempts=_numbered(run, event.attempt, exits={event.rank: event}))
         case StopRequested():
             return replace(run, stop=run.stop or event)
         case PreemptRequested():
             return _told_to_go(run, event)
+        case Corrected():
+            return replace(run, corrections=(*run.corrections, event))
         case Noted(topic="waiting"):
             return replace(run, waiting=event.text, why=str(event.data.get("class", "")))
         case Noted(topic="promise"):
@@ -184,6 +191,11 @@ def _numbered(run: Run, number: int, **facts: dict[int, Any]) -> tuple[Attempt, 
         else attempt
         for attempt in run.attempts
     )
+
+
+def _released(run: Run, event: NodeReleased) -> tuple[Attempt, ...]:
+    unverified = {event.node: event.unverified_ns} if event.unverified_ns else {}
+    return _numbered(run, event.attempt, released={event.node: event.time_ns}, unverified=unverified)
 
 
 def _told_to_go(run: Run, event: PreemptRequested) -> Run:

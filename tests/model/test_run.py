@@ -7,7 +7,15 @@ import json
 import pytest
 from run_builders import RUN_ID, T0, S, a_life, flat, placed, released, stepped, submitted
 
-from jupyter_aicci.model.events import KINDS, Noted, PreemptRequested, RankExited, StopRequested, event_from_row
+from jupyter_aicci.model.events import (
+    KINDS,
+    Corrected,
+    Noted,
+    PreemptRequested,
+    RankExited,
+    StopRequested,
+    event_from_row,
+)
 from jupyter_aicci.model.run import apply, fold
 from jupyter_aicci.model.states import IllegalStep, State, Step
 
@@ -37,6 +45,7 @@ def test_every_row_goes_through_json_unchanged() -> None:
         *flat(a_life()),
         StopRequested(run_id=RUN_ID, time_ns=T0, reason="Stop was pressed", grace_s=2.5),
         PreemptRequested(run_id=RUN_ID, time_ns=T0, attempt=1, for_run="r0000002", reason="priority 5"),
+        Corrected(run_id=RUN_ID, time_ns=T0, amount_micro=-5, reason="the node was broken", by="ann"),
         Noted(run_id=RUN_ID, time_ns=T0, topic="waiting", text="behind 2 runs", data={"ahead": 2}),
     ]
     for event in events:

@@ -115,8 +115,12 @@ def test_a_repeated_row_bills_nothing_twice() -> None:
 def test_the_ledger_json_is_the_contract() -> None:
     """The keys of GET /v1/runs/REF/cost, which scripts read."""
     body = meter(fold(flat(a_life())), NOW).to_json()
-    assert set(body) == {"run_id", "total_micro", "currency", "price", "entries", "per_h_micro"}
-    assert set(body["entries"][0]) == {"attempt", "node", "shape", "from_ns", "to_ns", "amount_micro", "open"}
+    assert set(body) == {
+        "run_id", "total_micro", "billed_micro", "unpriced", "currency", "price", "entries", "corrections", "per_h_micro",
+    }  # fmt: skip
+    assert set(body["entries"][0]) == {
+        "attempt", "node", "shape", "from_ns", "to_ns", "amount_micro", "billed_micro", "open", "unverified_ns",
+    }  # fmt: skip
     assert body["total_micro"] == sum(entry["amount_micro"] for entry in body["entries"])
 
 
