@@ -61,18 +61,19 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseLane:
-    """The bar of one node."""
+    """The bar of one node or rank."""
 
     id: str  # "node-0"
     name: str
     note: str  # the node's host
     spans: tuple[Span, ...]
+    parent: str = ""  # id of the lane under which it is drawn, once that is unfolded; "" = it stands by itself
+    folded: bool = False  # whether the lanes that have this one as parent begin hidden
 
     kind: Literal["phases"] = "phases"
 
     def to_json(self) -> dict[str, Any]:
-        spans = [span.to_json() for span in self.spans]
-        return {"id": self.id, "kind": self.kind, "name": self.name, "note": self.note, "spans": spans}
+        return _head(self) | {"spans": [span.to_json() for span in self.spans]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,25 +89,60 @@ class SeriesLane:
     t_s: Floats
     v: Floats
     note: str = ""  # what was left out
+    parent: str = ""
+    folded: bool = False
+    shade: tuple[tuple[float, float], ...] = ()  # of the lane "cost": time whose money was wasted
 
     kind: Literal["series"] = "series"
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "name": self.name,
-            "note": self.note,
-            "unit": self.unit,
-            "value": self.value,
-            "lo": significant(self.lo),
-            "hi": significant(self.hi),
+        return _head(self) | {
+            **_scale(self),
             "t": times_json(self.t_s),
             "v": values_json(self.v),
+            "shade": [times(pair) for pair in self.shade],
         }
 
 
-Lane = PhaseLane | SeriesLane
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeatLane:
+    """One row of colour a rank; `v` is rows x columns, NaN where nothing was seen."""
+
+    id: str  # "step_heat"
+    name: str
+    unit: str  # of v
+    value: str  # the latest value over all rows, as text
+    lo: float
+    hi: float
+    rows: tuple[int, ...]  # the rank of each row
+    t_s: Floats  # the edges of the columns: one more than there are columns, ascending
+    v: Floats
+    note: str = ""
+    parent: str = ""
+    folded: bool = False
+
+    kind: Literal["heat"] = "heat"
+
+    def to_json(self) -> dict[str, Any]:
+        return _head(self) | {
+            **_scale(self),
+            "rows": list(self.rows),
+            "t": times_json(self.t_s),
+            "v": [values_json(row) for row in self.v],
+        }
+
+
+Lane = PhaseLane | SeriesLane | HeatLane
+
+
+def _head(lane: Lane) -> dict[str, Any]:
+    """What every lane says of itself."""
+    names = ("id", "kind", "name", "note", "parent", "folded")
+    return {name: getattr(lane, name) for name in names}
+
+
+def _scale(lane: SeriesLane | HeatLane) -> dict[str, Any]:
+    return {"unit": lane.unit, "value": lane.value, "lo": significant(lane.lo), "hi": significant(lane.hi)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +160,8 @@ class View:
     log: dict[str, Any] = field(default_factory=lambda: {"rank": 0, "text": ""})
     findings: tuple[dict[str, Any], ...] = ()
     verdict: dict[str, Any] | None = None
+    headline: str = ""  # where the money went, in one sentence
+    window: tuple[float, float] | None = None  # chart seconds; None = all of the run
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -138,6 +176,8 @@ class View:
             "log": self.log,
             "findings": list(self.findings),
             "verdict": self.verdict,
+            "headline": self.headline,
+            "window": times(self.window) if self.window else None,
         }
 
 
@@ -155,26 +195,34 @@ def view_from_json(data: Mapping[str, Any]) -> View:
         log=dict(data["log"]),
         findings=tuple(data["findings"]),
         verdict=data["verdict"],
+        headline=str(data["headline"]),
+        window=_pair(data["window"]) if data["window"] else None,
     )
 
 
 def _lane(data: Mapping[str, Any]) -> Lane:
     import numpy as np
 
+    head: dict[str, Any] = {name: data[name] for name in ("id", "name", "note", "parent", "folded")}
     if data["kind"] == "phases":
         spans = tuple(Span(t0_s=span["t0"], t1_s=span["t1"], phase=span["phase"]) for span in data["spans"])
-        return PhaseLane(id=data["id"], name=data["name"], note=data["note"], spans=spans)
-    return SeriesLane(
-        id=data["id"],
-        name=data["name"],
-        unit=data["unit"],
-        value=data["value"],
-        lo=data["lo"],
-        hi=data["hi"],
-        t_s=np.asarray(data["t"], dtype=np.float64),
-        v=np.asarray([math.nan if value is None else value for value in data["v"]], dtype=np.float64),
-        note=data["note"],
-    )
+        return PhaseLane(**head, spans=spans)
+    scale: dict[str, Any] = {name: data[name] for name in ("unit", "value", "lo", "hi")}
+    t_s = np.asarray(data["t"], dtype=np.float64)
+    if data["kind"] == "heat":
+        v = np.asarray(data["v"], dtype=np.float64).reshape(len(data["rows"]), max(0, len(t_s) - 1))
+        return HeatLane(**head, **scale, rows=tuple(data["rows"]), t_s=t_s, v=v)
+    v = np.asarray(data["v"], dtype=np.float64)  # None becomes NaN
+    return SeriesLane(**head, **scale, t_s=t_s, v=v, shade=tuple(_pair(pair) for pair in data["shade"]))
+
+
+def times(pair: tuple[float, float]) -> list[float]:
+    """From and to, to the millisecond."""
+    return [round(pair[0], 3), round(pair[1], 3)]
+
+
+def _pair(pair: Any) -> tuple[float, float]:
+    return float(pair[0]), float(pair[1])
 
 
 def times_json(t_s: Floats) -> list[float]:

@@ -229,7 +229,7 @@ def _lane(card: _Card, place: Place, frame_top: float, end_s: float) -> None:
     card.text(16, middle, lane.name, px=12, within=LEFT - 40 - width)
     if isinstance(lane, PhaseLane):
         _bar(card, lane, middle, max(end_s, 1.0))
-    else:
+    elif isinstance(lane, SeriesLane):
         bottom = frame_top + place.bottom
         card.rule(LEFT, bottom, RIGHT, bottom)
         top, bottom = place.band

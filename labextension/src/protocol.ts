@@ -56,6 +56,10 @@ export interface IPhaseLane {
   readonly kind: 'phases';
   readonly name: string;
   readonly note: string;
+  /** Id of the lane under which it is drawn once that is unfolded, or empty. */
+  readonly parent: string;
+  /** Whether the lanes under it begin hidden. */
+  readonly folded: boolean;
   readonly spans: readonly ISpan[];
 }
 
@@ -66,15 +70,58 @@ export interface ISeriesLane {
   readonly name: string;
   /** What is not drawn, or empty. */
   readonly note: string;
+  readonly parent: string;
+  readonly folded: boolean;
   readonly unit: string;
   readonly value: string;
   readonly lo: number;
   readonly hi: number;
   readonly t: readonly number[];
   readonly v: readonly (number | null)[];
+  /** From and to of time whose money was wasted. */
+  readonly shade: readonly (readonly [number, number])[];
 }
 
-export type Lane = IPhaseLane | ISeriesLane;
+/** A row of colour a rank; `t` are the edges of the columns, one more than there are. */
+export interface IHeatLane {
+  readonly id: string;
+  readonly kind: 'heat';
+  readonly name: string;
+  readonly note: string;
+  readonly parent: string;
+  readonly folded: boolean;
+  readonly unit: string;
+  readonly value: string;
+  readonly lo: number;
+  readonly hi: number;
+  readonly rows: readonly number[];
+  readonly t: readonly number[];
+  readonly v: readonly (readonly (number | null)[])[];
+}
+
+export type Lane = IPhaseLane | ISeriesLane | IHeatLane;
+
+/** `jupyter_aicci.model.finding.Finding`: times are chart seconds, `ranks` and `nodes` empty = all. */
+export interface IFinding {
+  readonly id: string;
+  readonly name: string;
+  readonly version: number;
+  readonly severity: string;
+  readonly from_s: number;
+  readonly to_s: number;
+  readonly ongoing: boolean;
+  readonly ranks: readonly number[];
+  readonly nodes: readonly number[];
+  readonly value: number;
+  readonly threshold: number;
+  readonly inputs: Readonly<Record<string, number>>;
+  readonly confidence: number;
+  readonly wasted_ns: number;
+  readonly wasted_micro: number;
+  readonly text: string;
+  readonly fix: string;
+  readonly lanes: readonly string[];
+}
 
 export interface ILog {
   readonly rank: number;
@@ -99,8 +146,12 @@ export interface IView {
   readonly lanes: readonly Lane[];
   readonly legend: readonly string[];
   readonly log: ILog;
-  readonly findings: readonly unknown[];
+  readonly findings: readonly IFinding[];
   readonly verdict: IVerdict | null;
+  /** Where the money went, in one sentence, or empty. */
+  readonly headline: string;
+  /** From and to in chart seconds where only a part was asked for. */
+  readonly window: readonly [number, number] | null;
 }
 
 /** Points to append to a lane, and its latest value, bounds and note. */
@@ -111,6 +162,7 @@ export interface ISeriesDelta {
   readonly value: string;
   readonly lo: number;
   readonly hi: number;
+  readonly shade?: readonly (readonly [number, number])[];
 }
 
 /** Only what changed is there. */
@@ -122,6 +174,9 @@ export interface IDelta {
   readonly tiles?: readonly ITile[];
   readonly spans?: Readonly<Record<string, readonly ISpan[]>>;
   readonly series?: Readonly<Record<string, ISeriesDelta>>;
+  readonly heat?: Readonly<Record<string, IHeatLane>>;
+  readonly findings?: readonly IFinding[];
+  readonly headline?: string;
   readonly log?: Readonly<Record<string, string>>;
   readonly verdict?: IVerdict | null;
 }

@@ -39,24 +39,37 @@ export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
     live: !['succeeded', 'failed', 'stopped'].includes(state),
     tiles: [{ value: '0:12', label: 'elapsed' }],
     lanes: [
-      { id: 'node-0', kind: 'phases', name: 'node 0', note: 'this host', spans: [{ t0: 0, t1: 12, phase: 'compute' }] },
+      {
+        id: 'node-0',
+        kind: 'phases',
+        name: 'node 0',
+        note: 'this host',
+        parent: '',
+        folded: false,
+        spans: [{ t0: 0, t1: 12, phase: 'compute' }]
+      },
       {
         id: 'value:loss',
         kind: 'series',
         name: 'loss',
         note: '',
+        parent: '',
+        folded: false,
         unit: '',
         value: '2.1',
         lo: 2.1,
         hi: 2.3,
         t: [1, 2],
-        v: [2.3, 2.1]
+        v: [2.3, 2.1],
+        shade: []
       }
     ],
     legend: ['compute'],
     log: { rank: 0, text: 'epoch 1\n' },
     findings: [],
     verdict: null,
+    headline: '',
+    window: null,
     ...changes
   };
 }

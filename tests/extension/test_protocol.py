@@ -17,6 +17,7 @@ from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.timeline.colours import PHASES
 from jupyter_aicci.timeline.incremental import Accumulator
 
+LANES = {"phases": "IPhaseLane", "series": "ISeriesLane", "heat": "IHeatLane"}
 Interfaces = dict[str, dict[str, bool]]  # interface -> field -> whether it must be there
 
 
@@ -63,7 +64,7 @@ def test_a_view_has_the_fields_that_the_page_reads(interfaces: Interfaces, views
         for tile in view["tiles"]:
             agree(interfaces, "ITile", tile)
         for lane in view["lanes"]:
-            agree(interfaces, {"phases": "IPhaseLane", "series": "ISeriesLane"}[lane["kind"]], lane)
+            agree(interfaces, LANES[lane["kind"]], lane)
             for span in lane.get("spans", ()):
                 agree(interfaces, "ISpan", span)
     verdicts = [view["verdict"] for view in views if view["verdict"]]

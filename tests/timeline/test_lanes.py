@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from timeline_builders import a_failed_run, a_long_run, at
 
-from jupyter_aicci.timeline.lanes import lane_range, view_from_json
+from jupyter_aicci.timeline.lanes import HeatLane, SeriesLane, lane_range, view_from_json
 from jupyter_aicci.timeline.view import view
 
 TABLE = json.loads(Path(__file__).with_name("lane_range.json").read_text())
@@ -61,12 +64,38 @@ def test_view_json_has_the_keys_of_the_contract() -> None:
     data = view(run, frames, cost=cost, now_ns=at(50), log_text="bye\n").to_json()
     assert list(data) == [
         "run", "cursor", "origin_ns", "end_s", "live", "tiles", "lanes", "legend", "log", "findings", "verdict",
+        "headline", "window",
     ]  # fmt: skip
     by_id = {lane["id"]: lane for lane in data["lanes"]}
     assert list(by_id) == ["node-0", "step_time", "value:loss", "cpu", "memory", "cost"]
-    assert {"id", "kind", "name", "note", "spans"} == set(by_id["node-0"])
-    assert {"id", "kind", "name", "note", "unit", "value", "lo", "hi", "t", "v"} == set(by_id["value:loss"])
+    assert {"id", "kind", "name", "note", "parent", "folded", "spans"} == set(by_id["node-0"])
+    drawn = {"unit", "value", "lo", "hi", "t", "v", "shade"}
+    assert {"id", "kind", "name", "note", "parent", "folded"} | drawn == set(by_id["value:loss"])
     assert by_id["node-0"]["spans"][0] == {"t0": 0.0, "t1": 1.0, "phase": "queued"}
     assert data["log"] == {"rank": 0, "text": "bye\n"}
     assert data["end_s"] == 45.4
     assert data["live"] is False
+
+
+def test_a_heat_lane_a_folded_one_and_a_shade_survive_the_wire() -> None:
+    """What is drawn of a window is what was sent, breaks included."""
+    heat = HeatLane(
+        id="step_heat", name="step time", unit="s", value="310 ms", lo=0.3, hi=0.6, rows=(0, 5), folded=True,
+        t_s=np.array([0.0, 2.0, 4.0]), v=np.array([[0.3, math.nan], [0.31, 0.6]]),
+    )  # fmt: skip
+    empty = np.array([])
+    cost = SeriesLane(
+        id="cost", name="cost", unit="USD", value="$4.12", lo=0, hi=5, t_s=empty, v=empty, parent="step_heat",
+        shade=((430.0, 560.25),),
+    )  # fmt: skip
+    run, frames, curve = a_failed_run()
+    made = replace(view(run, frames, cost=curve, now_ns=at(50)), lanes=(heat, cost), window=(1.0, 4.0), headline="61 %")
+    data = json.loads(json.dumps(made.to_json(), allow_nan=False))
+    again = view_from_json(data)
+    assert again.to_json() == data
+    assert again.window == (1.0, 4.0)
+    back, money = again.lanes
+    assert isinstance(back, HeatLane)
+    assert np.array_equal(back.v, heat.v, equal_nan=True)
+    assert isinstance(money, SeriesLane)
+    assert (money.parent, money.shade) == ("step_heat", ((430.0, 560.25),))

@@ -85,6 +85,9 @@ export class EmbeddedFigure implements IDisposable {
       source?.setv({ data: { t0: spans.map(s => s.t0), t1: spans.map(s => s.t1), phase: spans.map(s => s.phase) } });
       return;
     }
+    if (lane.kind === 'heat') {
+      return;
+    }
     source?.setv({ data: { t: lane.t, v: lane.v.map(value => value ?? NaN) } });
     this._showRange(lane);
   }

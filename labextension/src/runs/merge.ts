@@ -27,6 +27,8 @@ export function merge(view: IView, delta: IDelta): IView {
     tiles: delta.tiles ?? view.tiles,
     lanes: view.lanes.map(lane => mergeLane(lane, delta)),
     log: mergeLog(view.log, delta.log),
+    findings: delta.findings ?? view.findings,
+    headline: delta.headline ?? view.headline,
     verdict: delta.verdict === undefined ? view.verdict : delta.verdict
   };
 }
@@ -35,6 +37,9 @@ function mergeLane(lane: Lane, delta: IDelta): Lane {
   if (lane.kind === 'phases') {
     const spans = delta.spans?.[lane.id];
     return spans ? { ...lane, spans } : lane;
+  }
+  if (lane.kind === 'heat') {
+    return delta.heat?.[lane.id] ?? lane;
   }
   const more = delta.series?.[lane.id];
   return more ? appended(lane, more) : lane;
@@ -51,6 +56,7 @@ function appended(lane: ISeriesLane, more: ISeriesDelta): ISeriesLane {
     value: more.value,
     lo: more.lo,
     hi: more.hi,
+    shade: more.shade ?? lane.shade,
     t: lane.t.concat(more.t.slice(fresh)),
     v: lane.v.concat(more.v.slice(fresh))
   };
