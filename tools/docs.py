@@ -21,6 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from jupyter_aicci.model import commands, errors, events, options, states, text  # noqa: E402
 from jupyter_aicci.scheduler import policies  # noqa: E402
+from jupyter_aicci.timeline.findings.rule import GATES  # noqa: E402
+from jupyter_aicci.timeline.findings.table import RULES  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
 PACKAGE = ROOT / "jupyter_aicci"
@@ -279,6 +281,38 @@ def policies_page() -> str:
     )
 
 
+# -------------------------------------------------------------------------------------------------- findings
+
+
+def findings_page() -> str:
+    parts = []
+    for rule, find in RULES:
+        rows = [
+            ("measures", rule.measures),
+            ("speaks from", rule.threshold),
+            ("the numbers are from", rule.source),
+            ("counted as wasted", rule.money),
+            ("needs", rule.needs),
+            ("in the code", code(f"{find.__module__.removeprefix('jupyter_aicci.')}.{find.__name__}")),
+        ]
+        parts.append(f"## {rule.id} {rule.name}\n\n" + table(("", f"version {rule.version}"), rows))
+    return page(
+        "Findings",
+        "jupyter_aicci/timeline/findings/",
+        "What the rules look for in a run, from where on they speak, and what their numbers stand on.\n"
+        "A finding has its time, its ranks, how sure it is, what it wasted in time and money, and one thing to try.",
+        f"The first {GATES.skip_steps} steps of an attempt are left out.\n"
+        f"A window has at least {GATES.least_steps} steps of every rank and lasts at least {GATES.window_s:.0f} s;"
+        f" {GATES.raise_windows} in a row raise a finding, {GATES.clear_windows} in a row clear it.\n"
+        f"Confidence is 0.9 from {GATES.sure_steps} steps and {GATES.sure_s:.0f} s on, 0.6 below, 1.0 for facts.\n"
+        "What another finding explains is left out: a slow rank whose clocks are capped is one finding, not two.",
+        "Where a machine does not measure what a rule needs, the rule says nothing.\n"
+        "Rules about accelerators and RDMA have not run on such devices yet; they are tested on series made after the drivers'"
+        " documentation.",
+        *parts,
+    )
+
+
 # ----------------------------------------------------------------------------------------------------- pages
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -289,6 +323,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "errors.md": errors_page,
     "policies.md": policies_page,
+    "findings.md": findings_page,
 }
 
 
