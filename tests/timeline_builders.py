@@ -128,6 +128,22 @@ class Frames:
     def step(self, seconds: float, step: int, wait_s: float = 0.0, rank: int = 0, **more: Any) -> Frames:
         return self.add(seconds, "step", source=f"rank-{rank}", rank=rank, step=step, wait_s=wait_s, **more)
 
+    def steps(
+        self,
+        seconds: float,
+        phases: str,
+        *records: tuple[float, ...],
+        rank: int = 0,
+        step: int | None = None,
+        **more: Any,
+    ) -> Frames:
+        """A `steps` frame; each record is (count, step, seconds of each phase)."""
+        told = [[int(r[0]), int(r[1]), *(round(part * NS) for part in r[2:])] for r in records]
+        last = told[-1][1] if step is None else step
+        return self.add(
+            seconds, "steps", source=f"rank-{rank}", rank=rank, step=last, phases=phases.split(), records=told, **more
+        )
+
     def log(self, seconds: float, rank: int = 0, step: int | None = None, **values: float) -> Frames:
         return self.add(seconds, "log", source=f"rank-{rank}", rank=rank, step=step, values=values)
 

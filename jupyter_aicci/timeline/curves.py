@@ -17,6 +17,7 @@ import numpy as np
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import MICRO, NOT_SET, NS, duration, money, number, size
 from jupyter_aicci.timeline.lanes import Frame, SeriesLane
+from jupyter_aicci.timeline.records import Record
 from jupyter_aicci.timeline.series import Series, thinned
 from jupyter_aicci.timeline.tiles import THROUGHPUT
 
@@ -79,11 +80,7 @@ class Steps:
         if rank != self.rank:
             return
         if frame.attempt != self._attempt:
-            self._attempt = frame.attempt
-            self._recent.clear()
-            self._first = None
-            self._apart_since_ns = self._apart_ns = 0
-            self.series.break_off(t_s, frame.seq)
+            self._begin(frame.attempt, t_s, frame.seq)
         if self._recent and step > self._recent[-1][1]:
             since_ns, before = self._recent[-1]
             took_ns = max(0, frame.time_ns - since_ns - self._apart_ns)
@@ -91,9 +88,37 @@ class Steps:
         if self.latest < 0 and frame.attempt == 1:
             self._counts_from = int(step == 1)
         self._apart_ns = 0
-        self._first = self._first or (frame.time_ns, step)
-        self._recent.append((frame.time_ns, step))
-        while len(self._recent) > 2 and self._recent[1][0] < frame.time_ns - RATE_WINDOW_NS:
+        self._keep(frame.time_ns, step)
+
+    def record(self, frame: Frame, record: Record, origin_ns: int) -> None:
+        """A record of a `steps` frame: its time a step, without what is apart from it."""
+        if record.rank < self.rank:
+            self.restarts += self.latest >= 0
+            self._follow(record.rank)
+        if record.rank != self.rank:
+            return
+        t_s = (record.to_ns - origin_ns) / NS
+        if frame.attempt != self._attempt:
+            self._begin(frame.attempt, t_s, frame.seq)
+        took_ns = max(0, record.to_ns - record.from_ns - record.apart_ns)
+        self.series.add(t_s, took_ns / NS / record.count, frame.seq)
+        if self.latest < 0 and frame.attempt == 1:
+            self._counts_from = int(record.step == record.count)
+        if not self._recent:
+            self._keep(record.from_ns, record.step - record.count)
+        self._keep(record.to_ns, record.step)
+
+    def _begin(self, attempt: int, t_s: float, seq: int) -> None:
+        self._attempt = attempt
+        self._recent.clear()
+        self._first = None
+        self._apart_since_ns = self._apart_ns = 0
+        self.series.break_off(t_s, seq)
+
+    def _keep(self, time_ns: int, step: int) -> None:
+        self._first = self._first or (time_ns, step)
+        self._recent.append((time_ns, step))
+        while len(self._recent) > 2 and self._recent[1][0] < time_ns - RATE_WINDOW_NS:
             self._recent.popleft()
         self.latest = step
 

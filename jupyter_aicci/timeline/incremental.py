@@ -28,6 +28,7 @@ from jupyter_aicci.timeline.lanes import (
     values_json,
 )
 from jupyter_aicci.timeline.phases import Track, node_count, phase_lane
+from jupyter_aicci.timeline.records import Records
 from jupyter_aicci.timeline.series import Series, thinned
 from jupyter_aicci.timeline.summary import run_summary
 from jupyter_aicci.timeline.tiles import Facts, tiles
@@ -68,6 +69,7 @@ class Accumulator:
         self._tracks: dict[int, dict[int, dict[int, Track]]] = {}  # node -> attempt -> rank
         self._values: dict[str, Drawn] = {}  # by logged name, in order of first appearance
         self._steps = Steps()
+        self._records = Records()
         self._usage = Usage()
         self._progress = ""
         self._top_step: dict[int, int] = {}  # attempt -> highest step
@@ -83,6 +85,8 @@ class Accumulator:
                     self._phase(frame)
                 case "step":
                     self._step(frame)
+                case "steps":
+                    self._take_records(frame)
                 case "log":
                     self._log(frame)
                 case "sample":
@@ -244,6 +248,13 @@ class Accumulator:
         self._track(frame).step(frame.time_ns, step, float(body.get("wait_s") or 0.0))
         self._top_step[frame.attempt] = max(step, self._top_step.get(frame.attempt, -1))
         self._steps.step(frame, int(body["rank"]), step, self._seconds(frame))
+
+    def _take_records(self, frame: Frame) -> None:
+        track = self._track(frame)
+        for record in self._records.take(frame):
+            track.record(record.from_ns, record.to_ns, record.step, record.wait_ns)
+            self._steps.record(frame, record, self.origin_ns)
+            self._top_step[frame.attempt] = max(record.step, self._top_step.get(frame.attempt, -1))
 
     def _log(self, frame: Frame) -> None:
         rank, t_s = int(frame.frame["rank"]), self._seconds(frame)

@@ -2,7 +2,7 @@
 
 A `Track` is one rank's phases, fed frame by frame. A node's bar is what most of its ranks are in; around it stand the
 facts of the journal: queued until placed, starting until the first rank says otherwise, lost or failed from the first
-exit that was not our doing. Data wait is also read from `step` frames: a step that waited for data longer than
+exit that was not our doing. Data wait is also read from the steps' records: a step that waited for data longer than
 `DATA_WAIT_SHARE` of its time is one, whole.
 Rule: spans touch, ascend and are fewer than `MOST_SPANS`; an open span ends at now.
 """
@@ -56,6 +56,14 @@ class Track:
             return
         waited = wait_s > DATA_WAIT_SHARE * (time_ns - since_ns) / NS
         self._repaint(since_ns, "data_wait" if waited else "redone" if redone else "compute")
+
+    def record(self, from_ns: int, to_ns: int, step: int, wait_ns: int) -> None:
+        """A record of a step, or of several, from `from_ns` to `to_ns`."""
+        self.last_step_ns = from_ns
+        if not self.times or self.said in ("", "starting"):
+            self.said = "compute"
+            self._change(from_ns, self._working())
+        self.step(to_ns, step, wait_ns / NS)
 
     def end(self, time_ns: int) -> None:
         """The rank's process has ended."""

@@ -277,3 +277,17 @@ def test_a_stored_frame_of_a_kind_without_a_curve_is_passed_over() -> None:
     state = Accumulator(origin_ns=run.submitted_ns)
     state.feed([odd])
     assert state.cursor == 1
+
+
+def test_records_of_steps_give_step_time_bars_and_counts() -> None:
+    """Two fast steps in one record, one that waits for data, one with a checkpoint that is not part of its time."""
+    run = Journal(ranks_per_node=1).placed(0.0).runs(0.0).run()
+    frames = Frames().phase(0.5, "compute")
+    frames.steps(2.0, "compute data_wait", (2, 1, 1.0, 0.0)).steps(4.0, "compute data_wait", (1, 2, 1.0, 1.0))
+    frames.steps(9.0, "compute checkpoint", (1, 3, 1.0, 4.0))
+    shown = view(run, frames, cost=NO_COST, now_ns=at(9)).to_json()
+    lanes = {lane["id"]: lane for lane in shown["lanes"]}
+    assert (lanes["step_time"]["t"], lanes["step_time"]["v"]) == ([2.0, 4.0, 9.0], [0.5, 2.0, 1.0])
+    spans = [(span["t0"], span["t1"], span["phase"]) for span in lanes["node-0"]["spans"]]
+    assert spans == [(0, 0.5, "starting"), (0.5, 2, "compute"), (2, 4, "data_wait"), (4, 9, "compute")]
+    assert shown["tiles"][1]["value"] == "4"
