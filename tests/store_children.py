@@ -20,6 +20,7 @@ from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home, prepare, source_of
+from jupyter_aicci.store.sealing import finish, seal
 
 RUNS = (RunId("r0000001"), RunId("r0000002"))
 SPOOLS = tuple(source_of(attempt, 0, writer) for attempt in (1, 2) for writer in ("agent", "rank-0"))
@@ -61,6 +62,9 @@ def frames_life(directory: Path) -> None:
     for number, batch in enumerate(batches()):
         store.append(batch)
         print(number, flush=True)
+        if number % 3 == 2:
+            seal(store, batch[0][3])  # what is older than this round
+    finish(store)
     store.close()
 
 

@@ -23,9 +23,7 @@ class Feed:
         self.store = FrameStore(home.frames_db(run_id))
         self._clock = clock
         self.cursors = self.store.cursors()
-        self._boots: dict[str, str] = {}  # spool -> boot id that its latest head names
-        for stored in self.store.all():
-            self._learn_boot(stored.source, stored.frame)
+        self._boots = self.store.boots()  # spool -> boot id that its latest head names
 
     def take(self, observed: Iterable[Observed]) -> list[StoredFrame]:
         """Keep frames in one transaction; returns the new ones."""
@@ -41,8 +39,8 @@ class Feed:
         return fresh
 
     def of_attempt(self, attempt: int) -> list[StoredFrame]:
-        """Every frame of one attempt so far."""
-        return [stored for stored in self.store.all() if stored.attempt == attempt]
+        """What happened in one attempt so far; of sealed samples and values only that they came."""
+        return [stored for stored in self.store.told() if stored.attempt == attempt]
 
     def close(self) -> None:
         self.store.close()

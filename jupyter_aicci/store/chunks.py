@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,15 +49,14 @@ class Chunk:
     groups: tuple[Group, ...]
     plain: dict[int, dict[str, Any]]
 
-    def frames(self) -> list[dict[str, Any]]:
-        """Every frame, in order."""
-        out: list[dict[str, Any]] = [{}] * len(self.seq)
-        for at, frame in self.plain.items():
-            out[at] = frame
-        for group in self.groups:
-            for at, frame in zip(group.at.tolist(), _built(group), strict=True):
-                out[at] = frame
-        return out
+    def frames(self) -> Iterator[dict[str, Any]]:
+        """Every frame, in order, each made when it is asked for: all at once are many times as large as their columns."""
+        source = np.full(len(self.seq), -1)
+        for number, group in enumerate(self.groups):
+            source[group.at] = number
+        streams = [_built(group) for group in self.groups]
+        for at, number in enumerate(source.tolist()):
+            yield self.plain[at] if number < 0 else next(streams[number])
 
     @property
     def points(self) -> int:
@@ -205,19 +204,14 @@ def _counts(form: Form) -> tuple[int, int, list[int]]:
     return sum(p[0] for p in parts), sum(p[1] for p in parts), [width for p in parts for width in p[2]]
 
 
-def _built(group: Group) -> list[dict[str, Any]]:
-    """The frames of one group."""
-    ints, floats = group.ints.tolist(), group.floats.tolist()
-    tables = [table.tolist() for table in group.tables]
-    ends = np.cumsum(group.lengths, axis=0)
-    starts = (ends - group.lengths).tolist()
-    stops = ends.tolist()
+def _built(group: Group) -> Iterator[dict[str, Any]]:
+    """The frames of one group, one after the other."""
     build = _builder(group.form)
-    out = []
+    ends = np.cumsum(group.lengths, axis=0)
+    starts = ends - group.lengths
     for row in range(len(group.at)):
-        cut = [table[starts[row][i] : stops[row][i]] for i, table in enumerate(tables)]
-        out.append(build(iter(ints[row]), iter(floats[row]), iter(cut)))
-    return out
+        cut = [table[starts[row, i] : ends[row, i]].tolist() for i, table in enumerate(group.tables)]
+        yield build(iter(group.ints[row].tolist()), iter(group.floats[row].tolist()), iter(cut))
 
 
 def _builder(form: Form) -> Callable[[Any, Any, Any], Any]:

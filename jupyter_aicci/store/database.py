@@ -74,6 +74,15 @@ def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
     return db
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, also where the folder may not be written to. Raises `sqlite3.Error`."""
+    live = path.with_name(path.name + "-wal").exists()
+    query = "mode=ro" if live else "mode=ro&immutable=1"
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{query}", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+
+
 def remove_database(path: Path) -> None:
     """Remove a database and its side files, side files first: a database without its WAL is whole but older."""
     for suffix in (*SIDE_FILES, ""):

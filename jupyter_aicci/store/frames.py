@@ -2,31 +2,59 @@
 
 In: frames with the spool that they come from and the offset behind them. Out: the same by sequence number.
 The spools are the truth and stay; so a commit that a power cut takes away is read from them again (synchronous=NORMAL).
-Rule: a frame is known by (source, next offset); the second one is dropped, and a frame keeps its number.
+New frames lie as rows of JSON; `store/sealing.py` packs those of a past minute into chunks, and readers see no difference.
+Rule 1: a spool is read in order: a frame at or before its source's cursor has been here and is dropped; a frame keeps its number.
+Rule 2: a chunk that is damaged costs its own frames and no others: in their place comes one frame of kind `gap`.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import sqlite3
 import threading
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.agent.files import fail_point
-from jupyter_aicci.store.database import open_database, remove_database
+from jupyter_aicci.store.database import open_database, open_read_only, remove_database
 from jupyter_aicci.store.disk import from_os_error, from_sqlite_error
 from jupyter_aicci.store.paths import parse_source
 
+if TYPE_CHECKING:
+    from jupyter_aicci.store.chunks import Chunk
+
+# `round` is the last seq of the frames that were sealed together: rounds follow each other as the numbers do.
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS frames (
-  seq INTEGER PRIMARY KEY, source TEXT NOT NULL, next_offset INTEGER NOT NULL, time_ns INTEGER NOT NULL,
-  frame TEXT NOT NULL, UNIQUE (source, next_offset))
+CREATE TABLE IF NOT EXISTS frames (seq INTEGER PRIMARY KEY, source TEXT NOT NULL, time_ns INTEGER NOT NULL, frame TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS by_source ON frames (source);
+CREATE TABLE IF NOT EXISTS cursors (source TEXT PRIMARY KEY, next_offset INTEGER NOT NULL, boot_id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS chunks (
+  id INTEGER PRIMARY KEY, round INTEGER NOT NULL, source TEXT NOT NULL, class TEXT NOT NULL,
+  first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL,
+  count INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS by_round ON chunks (round, class, source);
+CREATE INDEX IF NOT EXISTS by_time ON chunks (class, to_ns, from_ns);
+CREATE TABLE IF NOT EXISTS dropped (
+  id INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL,
+  frames INTEGER NOT NULL, bytes INTEGER NOT NULL, why TEXT NOT NULL);
 """
-INSERT = "INSERT INTO frames VALUES (?, ?, ?, ?, ?) ON CONFLICT (source, next_offset) DO NOTHING"
-COLUMNS = "seq, source, time_ns, frame"
+INSERT = "INSERT INTO frames VALUES (?, ?, ?, ?)"
+MOVE = """
+INSERT INTO cursors VALUES (?, ?, ?)
+ON CONFLICT (source) DO UPDATE SET next_offset = excluded.next_offset, boot_id = excluded.boot_id
+"""
+LAST_SEQ = """
+SELECT max((SELECT coalesce(max(seq), 0) FROM frames), (SELECT coalesce(max(round), 0) FROM chunks),
+           (SELECT coalesce(max(last_seq), 0) FROM dropped))
+"""
+CHUNK = "id, round, source, class, first_seq, last_seq, from_ns, to_ns, count, crc, body"
+CLASS_OF = {"sample": "raw", "steps": "raw", "log": "log"}  # the kinds that come by thousands; all others are "told"
 Item = tuple[str, int, dict[str, Any], int]  # (source, next_offset, frame, time_ns)
 
 
@@ -47,31 +75,125 @@ class StoredFrame:
         return self.source.rpartition("/")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """One row of the table `chunks`: frames of one source and class, of one round."""
+
+    id: int
+    round: int
+    source: str
+    class_: str  # "raw", "log", "told"
+    first_seq: int
+    last_seq: int
+    from_ns: int
+    to_ns: int
+    count: int
+    crc: int
+    body: bytes
+
+    def opened(self) -> Chunk | None:
+        """Its frames as columns, None where it is damaged."""
+        from jupyter_aicci.store.chunks import unpack
+
+        if zlib.crc32(self.body) != self.crc:
+            return None
+        try:
+            return unpack(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def gap(self) -> StoredFrame:
+        """What stands in the place of its frames where it is damaged."""
+        frame = {"k": "gap", "t": self.to_ns, "from_ns": self.from_ns, "to_ns": self.to_ns, "frames": self.count}
+        return stored(self.last_seq, self.source, self.to_ns, frame)
+
+
 class FrameStore:
     """The open frames of one run. Methods may be called from any thread; raises `HostError` when the disk fails."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._guard = threading.Lock()
+        self.losses: tuple[str, ...] = ()  # what cannot be read any more, in sentences for people
+        self._damaged: set[int] = set()
+        self._guard = threading.RLock()
         try:
-            self._db = _open(path)
+            self._db = open_read_only(path) if read_only else _open(path, self._lost)
+            self._seq = int(self._db.execute(LAST_SEQ).fetchone()[0])
         except sqlite3.Error as error:
             raise from_sqlite_error(error, path) from error
         except OSError as error:
             raise from_os_error(error, path, "opening") from error
-        self._seq = int(self._db.execute("SELECT coalesce(max(seq), 0) FROM frames").fetchone()[0])
 
     def append(self, items: Sequence[Item]) -> list[StoredFrame]:
         """Keep all `items` or none; returns those that are new, in their order. On an error nothing has changed."""
         with self._guard:
             seq, fresh = self._seq, []
+            with self.writing() as db:
+                cursors = _Cursors(db)
+                for source, next_offset, frame, time_ns in items:
+                    if not cursors.move(source, next_offset, frame):
+                        continue
+                    text = json.dumps(frame, separators=(",", ":"), ensure_ascii=False)
+                    seq += 1
+                    fresh.append(stored(seq, source, time_ns, frame))
+                    db.execute(INSERT, (seq, source, time_ns, text))
+                cursors.keep()
+            self._seq = seq
+            return fresh
+
+    def cursors(self) -> dict[str, int]:
+        """Source -> the offset of its spool up to which every frame is here."""
+        return dict(self.select("SELECT source, next_offset FROM cursors"))
+
+    def boots(self) -> dict[str, str]:
+        """Source -> the boot id that its latest head named."""
+        return dict(self.select("SELECT source, boot_id FROM cursors WHERE boot_id != ''"))
+
+    def since(self, seq: int, limit: int) -> list[StoredFrame]:
+        """At most `limit` frames with a higher seq, in order; all where it is negative."""
+        with self.reading():
+            found = self._from(seq)
+            return list(found if limit < 0 else islice(found, limit))
+
+    def all(self) -> list[StoredFrame]:
+        """Every frame, in order."""
+        return self.since(0, -1)
+
+    def told(self) -> list[StoredFrame]:
+        """What happened: every frame but sealed samples, steps and values; for each chunk of those one of kind `sealed`.
+
+        Its time is that of the chunk's last frame: until then the writer lived.
+        """
+        with self.reading():
+            rows = list(self.chunk_rows("WHERE class = 'told'"))
+            marks = self.select("SELECT last_seq, source, to_ns FROM chunks WHERE class != 'told'")
+            packed = [frame for row in rows for frame in self._frames_of(row)]
+            packed += [stored(seq, source, to_ns, {"k": "sealed", "t": to_ns}) for seq, source, to_ns in marks]
+            fresh = [_of_row(found) for found in self.select("SELECT * FROM frames")]
+            return sorted((*packed, *fresh), key=lambda frame: frame.seq)
+
+    @property
+    def last_seq(self) -> int:
+        return self._seq
+
+    @property
+    def sealed_seq(self) -> int:
+        """The seq up to which frames lie in chunks."""
+        return int(self.select("SELECT coalesce(max(round), 0) FROM chunks")[0][0])
+
+    def close(self) -> None:
+        """Fold the WAL in, so that the run's folder can be copied away as one file each."""
+        with self._guard:
+            self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; on an error nothing of it stays."""
+        with self._guard:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                for source, next_offset, frame, time_ns in items:
-                    text = json.dumps(frame, separators=(",", ":"), ensure_ascii=False)
-                    if self._db.execute(INSERT, (seq + 1, source, next_offset, time_ns, text)).rowcount:
-                        seq += 1
-                        fresh.append(_stored(seq, source, time_ns, frame))
+                yield self._db
                 fail_point("commit")
                 self._db.execute("COMMIT")
             except BaseException as error:
@@ -81,45 +203,106 @@ class FrameStore:
                     raise from_sqlite_error(error, self.path) from error
                 raise
             fail_point("commit")
-            self._seq = seq
-            return fresh
 
-    def cursors(self) -> dict[str, int]:
-        """Source -> the offset of its spool up to which every frame is here."""
-        return dict(self._select("SELECT source, max(next_offset) FROM frames GROUP BY source"))
-
-    def since(self, seq: int, limit: int) -> list[StoredFrame]:
-        """At most `limit` frames with a higher seq, in order."""
-        found = self._select(f"SELECT {COLUMNS} FROM frames WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
-        return [_stored(seq, source, time_ns, json.loads(text)) for seq, source, time_ns, text in found]
-
-    def all(self) -> list[StoredFrame]:
-        """Every frame, in order."""
-        return self.since(0, -1)
-
-    @property
-    def last_seq(self) -> int:
-        return self._seq
-
-    def close(self) -> None:
-        """Fold the WAL in, so that the run's folder can be copied away as one file each."""
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What is read within is of one moment: a frame is neither missed nor met twice while it is being sealed."""
         with self._guard:
-            self._db.close()
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("COMMIT")
 
-    def _select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+    def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._guard:
             try:
                 return self._db.execute(query, values).fetchall()
             except sqlite3.Error as error:
                 raise from_sqlite_error(error, self.path) from error
 
+    def chunk_rows(self, where: str, *values: object) -> Iterator[ChunkRow]:
+        """Rows of the table `chunks`, one after the other; to be used within `reading`."""
+        try:
+            for found in self._db.execute(f"SELECT {CHUNK} FROM chunks {where}", values):
+                yield ChunkRow(*found)
+        except sqlite3.Error as error:
+            raise from_sqlite_error(error, self.path) from error
 
-def _stored(seq: int, source: str, time_ns: int, frame: dict[str, Any]) -> StoredFrame:
+    def opened(self, row: ChunkRow) -> Chunk | None:
+        """The chunk of a row; where it is damaged, None, and `losses` says so."""
+        chunk = row.opened()
+        if chunk is None and row.id not in self._damaged:
+            self._damaged.add(row.id)
+            self._lost(f"{row.count} frames of {row.source} are damaged in {self.path.name} and are shown as a gap.")
+        return chunk
+
+    def _from(self, seq: int) -> Iterator[StoredFrame]:
+        """Frames after `seq`: round by round out of the chunks, then the fresh ones."""
+        while (round_ := self.select("SELECT min(round) FROM chunks WHERE round > ?", seq)[0][0]) is not None:
+            rows = self.chunk_rows("WHERE round = ? ORDER BY first_seq", round_)
+            streams = [self._frames_of(row) for row in list(rows)]
+            yield from (frame for frame in heapq.merge(*streams, key=lambda frame: frame.seq) if frame.seq > seq)
+            seq = round_
+        found = self._db.execute("SELECT * FROM frames WHERE seq > ? ORDER BY seq", (seq,))
+        yield from map(_of_row, found)
+
+    def _frames_of(self, row: ChunkRow) -> Iterator[StoredFrame]:
+        chunk = self.opened(row)
+        if chunk is None:
+            yield row.gap
+            return
+        for seq, time_ns, frame in zip(chunk.seq.tolist(), chunk.time_ns.tolist(), chunk.frames(), strict=True):
+            yield stored(seq, row.source, time_ns, frame)
+
+    def _lost(self, sentence: str) -> None:
+        self.losses = (*self.losses, sentence)
+
+
+class _Cursors:
+    """The cursors of the sources of one batch, read once and written once."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._known: dict[str, tuple[int, str]] = {}
+
+    def move(self, source: str, next_offset: int, frame: dict[str, Any]) -> bool:
+        """Whether the frame is new; the cursor then stands behind it."""
+        if source not in self._known:
+            row = self._db.execute("SELECT next_offset, boot_id FROM cursors WHERE source = ?", (source,)).fetchone()
+            self._known[source] = row or (-1, "")
+        at, boot = self._known[source]
+        if next_offset <= at:
+            return False
+        if frame.get("k") == "head":
+            boot = str(frame.get("boot_id", ""))
+        self._known[source] = next_offset, boot
+        return True
+
+    def keep(self) -> None:
+        self._db.executemany(MOVE, [(source, *known) for source, known in self._known.items()])
+
+
+def stored(seq: int, source: str, time_ns: int, frame: dict[str, Any]) -> StoredFrame:
+    """A frame with its place, which its source names."""
     attempt, node, _ = parse_source(source)
     return StoredFrame(seq=seq, source=source, attempt=attempt, node=node, time_ns=time_ns, frame=frame)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def class_of(frame: dict[str, Any]) -> str:
+    """The class of chunks that a frame goes to."""
+    return CLASS_OF.get(str(frame.get("k")), "told")
+
+
+def _of_row(found: tuple[int, str, int, str]) -> StoredFrame:
+    seq, source, time_ns, text = found
+    return stored(seq, source, time_ns, json.loads(text))
+
+
+def _open(path: Path, lost: Callable[[str], None]) -> sqlite3.Connection:
     """The database, or a fresh one where it is damaged (set aside): the spools are read again from their start."""
     try:
         return _open_checked(path)
@@ -128,6 +311,7 @@ def _open(path: Path) -> sqlite3.Connection:
             raise
     path.replace(path.with_name(path.name + ".damaged"))
     remove_database(path)  # its WAL belongs to the damaged one
+    lost(f"{path.name} was damaged and is made anew from the spools.")
     return _open_checked(path)
 
 
@@ -135,7 +319,7 @@ def _open_checked(path: Path) -> sqlite3.Connection:
     closed = not path.with_name(path.name + "-wal").exists()
     db = open_database(path, durable=False)
     try:
-        db.execute(SCHEMA)  # reads the first page, which says how long the file must be
+        db.executescript(SCHEMA)  # reads the first page, which says how long the file must be
         verdict = "ok" if closed else db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             damaged = sqlite3.DatabaseError(verdict)

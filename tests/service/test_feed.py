@@ -12,6 +12,7 @@ from jupyter_aicci.service.feed import Feed
 from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home, prepare
+from jupyter_aicci.store.sealing import seal
 
 RUN = RunId("r0000001")
 SPOOL = "attempt-1/node-0/agent"
@@ -70,11 +71,16 @@ def test_a_boot_that_no_service_saw_is_not_in_the_future(home: Home) -> None:
     journal.close()
 
 
-def test_an_attempt_is_read_again_whole(home: Home) -> None:
-    """What a service that begins anew is built from."""
+def test_what_happened_in_an_attempt_is_read_again(home: Home) -> None:
+    """What a service that begins anew is built from; of sealed samples it learns only until when they came."""
     journal = Journal(home.journal)
     feed = Feed(home, RUN, clock(journal, "a", boot_ns=100, wall_ns=1_000_100))
-    feed.take([(SPOOL, 10, head("a")), ("attempt-2/node-0/agent", 10, head("a")), (SPOOL, 20, {"k": "step", "t": 2})])
-    assert [stored.frame["k"] for stored in feed.of_attempt(1)] == ["head", "step"]
+    feed.take(
+        [(SPOOL, 10, head("a")), ("attempt-2/node-0/agent", 10, head("a")), (SPOOL, 20, {"k": "sample", "t": 20})]
+    )
+    seal(feed.store)
+    feed.take([(SPOOL, 30, {"k": "exit", "t": 30})])
+    told = [(stored.frame["k"], stored.time_ns) for stored in feed.of_attempt(1)]
+    assert told == [("head", 1_000_001), ("sealed", 1_000_020), ("exit", 1_000_030)]
     feed.close()
     journal.close()

@@ -51,7 +51,7 @@ def test_any_frames_come_back_the_same(few: list[dict[str, Any]], repeats: int) 
     seqs = [7 * n + 3 for n in range(len(frames))]
     times_ns = [1_780_000_000_000_000_000 + (n * n % 17) * 10**9 for n in range(len(frames))]
     chunk = unpack(pack(seqs, times_ns, frames))
-    assert same(chunk.frames(), frames)
+    assert same(list(chunk.frames()), frames)
     assert (chunk.seq.tolist(), chunk.time_ns.tolist()) == (seqs, times_ns)
 
 
@@ -79,7 +79,7 @@ def test_steps_with_a_changing_number_of_records_are_columns() -> None:
         for n in range(40)
     ]  # fmt: skip
     chunk = unpack(pack(range(40), range(40), frames))
-    assert chunk.frames() == frames
+    assert list(chunk.frames()) == frames
     assert sorted(len(group.tables) for group in chunk.groups) == [0, 1]
 
 

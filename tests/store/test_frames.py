@@ -13,6 +13,7 @@ from run_builders import T0
 from jupyter_aicci.model.errors import HostError
 from jupyter_aicci.store.frames import FrameStore, StoredFrame
 from jupyter_aicci.store.paths import source_of
+from jupyter_aicci.store.sealing import seal
 
 RANK, AGENT = source_of(1, 0, "rank-0"), source_of(2, 1, "agent")
 
@@ -93,17 +94,20 @@ def test_an_absent_folder_is_an_error_with_its_name(tmp_path: Path) -> None:
         FrameStore(tmp_path / "absent" / "frames.db")
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=12))
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5), st.booleans()), max_size=12))
 def test_any_order_of_reading_gives_each_frame_once(
-    tmp_path_factory: pytest.TempPathFactory, reads: list[tuple[int, int]]
+    tmp_path_factory: pytest.TempPathFactory, reads: list[tuple[int, int, bool]]
 ) -> None:
-    """Readers that go back, overlap or repeat: the store is the set of frames, numbered as they first came."""
+    """Readers that go back, overlap or repeat, with frames sealed meanwhile: every frame once, numbered as they came."""
     store = FrameStore(tmp_path_factory.mktemp("frames") / "frames.db")
     expected: list[int] = []
-    for start, count in reads:
-        offsets = [10 * (start + index) for index in range(count)]
-        store.append([(RANK, offset, {"at": offset}, T0) for offset in offsets])
-        expected += [offset for offset in offsets if offset not in expected]
+    for back, count, sealed in reads:
+        first = max(0, len(expected) - back)  # a spool is read in order: from its cursor or from before it
+        store.append([(RANK, 10 * (first + i + 1), {"at": first + i}, T0) for i in range(count)])
+        expected = list(range(max(len(expected), first + count)))
+        if sealed:
+            seal(store)
     assert [frame.frame["at"] for frame in store.all()] == expected
-    assert [frame.seq for frame in store.all()] == list(range(1, len(expected) + 1))
+    assert [frame.seq for frame in store.all()] == [at + 1 for at in expected]
+    assert store.last_seq == len(expected)
     store.close()
