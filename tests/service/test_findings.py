@@ -1,0 +1,125 @@
+"""Findings of live and of ended runs: looked for seldom, written down once, and never in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from findings_builders import Story, a_story
+from service_builders import Scripted, a_desk, close, submit, turn
+
+from jupyter_aicci.model.events import Noted
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.service.desk import Desk
+from jupyter_aicci.service.findings import Findings
+from jupyter_aicci.timeline.evidence import Evidence
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = a_desk(Scripted())
+    yield desk
+    close(desk)
+
+
+class Source:
+    """Gives the same story's evidence for any run, and counts how often it was asked."""
+
+    def __init__(self, story: Story) -> None:
+        self.story, self.asked = story, 0
+
+    def __call__(self, run: Run) -> Evidence:
+        self.asked += 1
+        return replace(self.story.evidence(), run=run)
+
+
+def a_wait() -> Story:
+    story = a_story()
+    story.wait_s[100:300] = 0.15
+    return story
+
+
+def started(desk: Desk) -> Run:
+    run = submit(desk)
+    turn(desk, 2)
+    return desk.runs[run.id]
+
+
+def finished(desk: Desk) -> Run:
+    run = started(desk)
+    desk.engine.say_exit(run, 0, 0)  # type: ignore[attr-defined]
+    desk.engine.say(run, 0, k="done", leftover=0)  # type: ignore[attr-defined]
+    turn(desk, 2)
+    assert desk.runs[run.id].ended
+    return desk.runs[run.id]
+
+
+def told(desk: Desk, run: Run) -> list[Noted]:
+    rows = [event for _, event in desk.runs.journal.rows(run.id, 0)]
+    return [event for event in rows if isinstance(event, Noted) and event.topic == "finding"]
+
+
+def test_a_live_run_is_not_looked_at_for_everyone_who_asks(desk: Desk) -> None:
+    """A second question within five seconds has the first one's answer."""
+    source = Source(a_wait())
+    findings, run = Findings(desk.runs, source), started(desk)
+    first = findings.of(run)
+    assert [each["id"] for each in first] == ["F01"]
+    assert findings.of(run) == first
+    assert source.asked == 1
+    assert told(desk, run) == []
+
+
+def test_the_end_writes_each_finding_into_the_journal_once(desk: Desk) -> None:
+    """`settle` twice is one row, with the finding in words and as data."""
+    findings, run = Findings(desk.runs, Source(a_wait())), finished(desk)
+    findings.settle(run)
+    findings.settle(run)
+    rows = told(desk, run)
+    assert len(rows) == 1
+    assert rows[0].text.startswith("Input-bound, 0:")
+    assert rows[0].data["id"] == "F01"
+
+
+def test_what_the_journal_says_of_an_ended_run_stands(desk: Desk) -> None:
+    """A later service reads the rows and computes nothing."""
+    run = finished(desk)
+    Findings(desk.runs, Source(a_wait())).settle(run)
+    source = Source(a_story())
+    later = Findings(desk.runs, source)
+    assert [each["id"] for each in later.of(run)] == ["F01"]
+    assert source.asked == 0
+
+
+def test_an_ended_run_without_rows_is_looked_at_once(desk: Desk) -> None:
+    """The service was killed between the end and the rows; a healthy run has none either."""
+    source = Source(a_wait())
+    findings, run = Findings(desk.runs, source), finished(desk)
+    assert [each["id"] for each in findings.of(run)] == ["F01"]
+    findings.of(run)
+    assert source.asked == 1
+
+
+def test_a_mistake_in_the_rules_costs_the_findings_and_nothing_else(desk: Desk) -> None:
+    """The error goes to the log; the run has no findings."""
+
+    def broken(run: Run) -> Evidence:
+        raise RuntimeError("a mistake of ours")
+
+    findings, run = Findings(desk.runs, broken), finished(desk)
+    assert findings.of(run) == ()
+    findings.settle(run)
+    assert told(desk, run) == []
+
+
+def test_a_slow_look_makes_the_next_one_later(desk: Desk) -> None:
+    """A look of one second is followed by fifty without."""
+    clock = iter([0.0, 1.0, 40.0, 52.0, 52.0, 52.1])  # looked from 0 to 1; asked at 40 and at 52
+    source = Source(a_wait())
+    findings, run = Findings(desk.runs, source, lambda: next(clock)), started(desk)
+    findings.of(run)
+    findings.of(run)
+    assert source.asked == 1
+    findings.of(run)
+    assert source.asked == 2
