@@ -188,7 +188,7 @@ class Keeper:
         self._reap_strangers()
 
     def _pause_ms(self, now_ns: int) -> int:
-        due = [self.look_due_ns, self._term_due_ns(), self.kill_ns]
+        due = [self.look_due_ns, self._term_due_ns(), self._cap_due_ns(), self.kill_ns]
         due += [rank.again_ns for rank in self.ranks.values() if rank.again_ns > now_ns]
         return max(0, (min(each for each in due if each) - now_ns) // 1_000_000 + 1)
 
@@ -280,10 +280,20 @@ class Keeper:
         wish = read_json(self.path("stop.json"))
         return int(wish["t_ns"]) if wish else 0
 
+    def _cap_due_ns(self) -> int:
+        """When the node's budget asks for its end, should no service live to say so; 0 = never, or it was said."""
+        return 0 if self.term_ns else int(self.plan.get("cap_t_ns", 0))
+
     def _stop_if_due(self) -> None:
         """The ladder: SIGTERM to the ranks, grace, SIGKILL to everything."""
         now_ns = boot_ns()
         due_ns = self._term_due_ns()
+        cap_ns = self._cap_due_ns()
+        if cap_ns and now_ns >= cap_ns and not self._stop_wish_ns():
+            wish = {"grace_s": self.plan["grace_s"], "reason": "its budget is spent", "t_ns": now_ns}
+            with contextlib.suppress(OSError):
+                write_json(self.path("stop.json"), wish)
+            self._term(float(self.plan["grace_s"]))
         if due_ns and now_ns >= due_ns and not self._stop_wish_ns():
             wish = {"grace_s": self.plan["grace_s"], "reason": self.failed_text, "t_ns": now_ns}
             with contextlib.suppress(

@@ -57,6 +57,7 @@ class Placed(Event):
     placement: dict[str, Any]
     port: int
     resume_step: int = -1  # checkpoint the attempt starts from, -1 = none
+    cap_t_ns: int = 0  # boot time from which its nodes end by themselves, so that its budget holds without us; 0 = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

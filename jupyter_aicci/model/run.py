@@ -38,6 +38,7 @@ class Attempt:
     port: int
     placed_ns: int
     resume_step: int = -1
+    cap_t_ns: int = 0  # boot time from which its nodes end by themselves, 0 = none
     running_ns: int = 0  # 0 = never ran
     ended_ns: int = 0  # 0 = still going
     held: dict[int, int] = field(default_factory=dict)  # node -> since
@@ -72,6 +73,7 @@ class Run:
     promise: dict[str, Any] = field(default_factory=dict)  # where and when it starts at the latest, as it was told
     lost: int = 0  # attempts that ended in LOSE
     corrections: tuple[Corrected, ...] = ()  # of its bill
+    budget_note: str = ""  # how much of its budget is spent, since that is worth telling
 
     @property
     def name(self) -> str:
@@ -151,6 +153,7 @@ def apply(run: Run, event: Event) -> Run:
                 port=event.port,
                 placed_ns=event.time_ns,
                 resume_step=event.resume_step,
+                cap_t_ns=event.cap_t_ns,
             )
             return replace(run, attempts=(*run.attempts, attempt))
         case NodeHeld():
@@ -168,6 +171,8 @@ def apply(run: Run, event: Event) -> Run:
             return replace(run, corrections=(*run.corrections, event))
         case Noted(topic="waiting"):
             return replace(run, waiting=event.text, why=str(event.data.get("class", "")))
+        case Noted(topic="budget"):
+            return replace(run, budget_note=event.text)
         case Noted(topic="promise"):
             return replace(run, promise=event.data)
     return run

@@ -188,6 +188,11 @@ def cost_micro(run: Run, now_ns: int) -> int:
     return sum(hold.cost(now_ns) for hold in _holds(run)) // NS_PER_H + corrected
 
 
+def cost_between_micro(run: Run, begin_ns: int, end_ns: int) -> int:
+    """What the run has cost from `begin_ns` to `end_ns`: the bill at the end less the bill at the beginning."""
+    return cost_micro(run, end_ns) - cost_micro(run, begin_ns) if end_ns > begin_ns else 0
+
+
 def cost_series(run: Run, now_ns: int) -> tuple[tuple[int, int], ...]:
     """The bill as a curve: (time_ns, micro-units so far) where its slope changes, and now while a node is held."""
     holds = tuple(_holds(run))

@@ -28,7 +28,7 @@ from jupyter_aicci.model.events import (
 from jupyter_aicci.model.run import Attempt, Run, apply
 from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import NS
-from jupyter_aicci.service.limits import over_limit
+from jupyter_aicci.service.limits import Spending, budget_warning, over_limit, too_little_left
 from jupyter_aicci.service.seen import Exit, Seen
 
 SETTLE_NS = NS // 5  # after a failure, so that ranks of other nodes can still tell what they saw
@@ -40,6 +40,9 @@ class Now:
 
     time_ns: int
     spent_micro: int = 0
+    per_h_micro: int = 0  # what the nodes that it holds cost
+    checkpoint_ns: tuple[int, ...] = ()  # how long its checkpoints took
+    closed: str = ""  # why nobody may spend more for its owner or its queue, "" = they may
     deadline_ns: int = 0
     checkpoint_step: int = -1  # latest complete checkpoint on disk
     broken: str = ""  # why the engine could not start the attempt, "" = it could
@@ -130,11 +133,20 @@ def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:
     ]
     free = dict.fromkeys(now.empty, now.time_ns) | seen.done
     events += [
-        NodeReleased(run_id=run.id, time_ns=max(free_ns, attempt.held[node]), attempt=attempt.number, node=node)
+        _node_released(run, attempt, node, free_ns, seen.down_ns.get(node, free_ns))
         for node, free_ns in sorted(free.items())
         if node not in attempt.released
     ]
     return sorted(events, key=lambda event: event.time_ns)
+
+
+def _node_released(run: Run, attempt: Attempt, node: int, free_ns: int, down_ns: int) -> NodeReleased:
+    """A node that is free; where its machine went down, from its last sign of life on nobody knows whether it was held."""
+    free_ns = max(free_ns, attempt.held[node])
+    end_ns = max(min(down_ns, free_ns), attempt.held[node])
+    return NodeReleased(
+        run_id=run.id, time_ns=end_ns, attempt=attempt.number, node=node, unverified_ns=free_ns - end_ns
+    )
 
 
 def _exited(run: Run, attempt: Attempt, exit_: Exit) -> RankExited:
@@ -149,8 +161,12 @@ def _exited(run: Run, attempt: Attempt, exit_: Exit) -> RankExited:
 def _limits(run: Run, now: Now) -> list[Event]:
     if run.stop:
         return []
-    wish = over_limit(run, deadline_ns=now.deadline_ns, spent_micro=now.spent_micro, now_ns=now.time_ns)
-    return [wish] if wish else []
+    spending = Spending(spent_micro=now.spent_micro, per_h_micro=now.per_h_micro, checkpoint_ns=now.checkpoint_ns)
+    wish = over_limit(run, deadline_ns=now.deadline_ns, spending=spending, closed=now.closed, now_ns=now.time_ns)
+    if wish:
+        return [wish]
+    warning = budget_warning(run, spending, now_ns=now.time_ns)
+    return [warning] if warning and warning.data["key"] not in now.noted and not run.budget_note else []
 
 
 def _stop_waiting(run: Run, now: Now) -> list[Event]:
@@ -194,6 +210,11 @@ def fail_attempt(run: Run, exits: tuple[RankExited, ...], now: Now) -> list[Even
         verdict = faults.Verdict(exit_class=ExitClass.INFRASTRUCTURE, text=text, place=text)
     retry = faults.retry_decision(run, verdict, checkpoint_step=now.checkpoint_step, now_ns=now.time_ns)
     body = verdict.to_json()
+    poor = too_little_left(run, now.spent_micro) if retry.again else ""
+    if poor:
+        text = f"{verdict.text}; {poor}, so it is not tried again"
+        budget = str(ExitClass.BUDGET)
+        return [_stepped(run, Step.FAIL, now.time_ns, reason=text, exit_class=budget, verdict=body)]
     if not retry.again:
         exit_class = str(retry.exit_class or verdict.exit_class)
         return [

@@ -19,13 +19,14 @@ from jupyter_aicci.model.events import Stepped, StopRequested, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.spec import MOST_GRACE_S, RunSpec, parse_mount, parse_spec
-from jupyter_aicci.model.states import ExitClass, Step
+from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import NOT_SET, money
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.provision import launcher_environment, rank_environment
 from jupyter_aicci.service.engine import Engine
-from jupyter_aicci.service.limits import moment_ns, parse_deadline_ns
+from jupyter_aicci.service.limits import moment_ns, parse_deadline_ns, refuse_budget
 from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.runs import Runs, same_spec
 from jupyter_aicci.service.views import Views
@@ -65,10 +66,11 @@ class Desk:
             same_spec(self.runs[run_id], spec.to_json())
             return self.runs[run_id]
         self._refuse_impossible(spec)
+        self._refuse_unpayable(run_id, spec)
         self._must_be_laid_out(run_id, spec)
         self._keep_secrets(run_id, spec, body.get("secrets", {}))
         now_ns = self.runs.clock.now_ns()
-        prices = {shape.name: self.prices.price(shape.name).to_json() for shape in self.engine.inventory().shapes}
+        prices = {name: price.to_json() for name, price in self._prices().items()}
         submitted = Submitted(run_id=run_id, time_ns=now_ns, spec=spec.to_json(), prices=prices)
         enqueued = Stepped(run_id=run_id, time_ns=now_ns, step=Step.ENQUEUE, attempt=0, reason="waits for its nodes")
         _write(self.home.spec_json(run_id), spec.to_json())
@@ -80,6 +82,7 @@ class Desk:
         """What would happen to a spec now. Raises `UserError` where it can never run."""
         spec = replace(self._spec(body), owner=owner)
         self._refuse_impossible(spec)
+        self._refuse_unpayable(FORECAST_ID, spec)
         foreseen = self.loop.line.foresee(spec)
         placement, expected = foreseen.placement, foreseen.expected
         price = self.prices.price(placement.shape.name)
@@ -188,6 +191,19 @@ class Desk:
 
     def _refuse_impossible(self, spec: RunSpec) -> None:
         error = self.loop.line.refusal(spec)
+        if error:
+            raise error
+
+    def _prices(self) -> dict[str, Price]:
+        return {shape.name: self.prices.price(shape.name) for shape in self.engine.inventory().shapes}
+
+    def _refuse_unpayable(self, run_id: RunId, spec: RunSpec) -> None:
+        """A budget that cannot be held or is spent before a first step, and a user or queue that has nothing left."""
+        prices = self._prices()
+        refuse_budget(spec, [price for name, price in prices.items() if name in spec.shape or "auto" in spec.shape])
+        now_ns = self.runs.clock.now_ns()
+        run = Run(id=run_id, spec=spec, prices=prices, state=State.SUBMITTED, submitted_ns=now_ns)
+        error = self.loop.budgets.refusal(run)
         if error:
             raise error
 

@@ -26,6 +26,7 @@ from jupyter_aicci.scheduler import (
     Forecast,
     Outlook,
     Queues,
+    Waiting,
     cluster_of,
     decide,
     outlook,
@@ -103,7 +104,7 @@ class Line:
         stale = [run_id for run_id in self._made if run_id in changed or run_id not in now]
         if changed or stale:
             fresh = [self._runs[run_id] for run_id in now if run_id in changed]
-            waiting = [waiting_of(run, total_s=self._history.total_s(run)) for run in fresh if not run.holds_nodes]
+            waiting = [self._waiting(run) for run in fresh if not run.holds_nodes]
             running = [self._running(run) for run in fresh if run.holds_nodes]
             told = {run.id: promise for run in fresh if (promise := promise_of_run(run)) and not run.holds_nodes}
             self._asks = self._asks.ended(*stale).submitted(*waiting).started(*running).promised(told)
@@ -124,7 +125,13 @@ class Line:
         return self._use.lately(self._runs.holding(), self._runs.clock.now_ns() / NS)
 
     def _sources(self, run: Run) -> tuple[object, ...]:
-        return run, self._history.total_s(run), self._checkpoints.written_ns(run) if run.holds_nodes else 0
+        if run.holds_nodes:
+            return run, self._history.total_s(run), self._checkpoints.written_ns(run)
+        return run, self._history.total_s(run), self._runs.closed_until_ns(run)
+
+    def _waiting(self, run: Run) -> Waiting:
+        waiting, closed_ns = waiting_of(run, total_s=self._history.total_s(run)), self._runs.closed_until_ns(run)
+        return replace(waiting, not_before_ns=max(waiting.not_before_ns, closed_ns)) if closed_ns else waiting
 
     def _running(self, run: Run) -> Any:
         checkpoint_ns = self._checkpoints.written_ns(run)

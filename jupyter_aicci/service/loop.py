@@ -19,16 +19,19 @@ from jupyter_aicci.agent.checkpoints import latest_complete
 from jupyter_aicci.model.errors import AicciError
 from jupyter_aicci.model.events import NodeHeld, NodeReleased, Noted, Placed, PreemptRequested, Stepped
 from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import ExitClass, Step
 from jupyter_aicci.model.text import NS
-from jupyter_aicci.pricing.meter import cost_micro
+from jupyter_aicci.pricing.budgets import Budget
+from jupyter_aicci.pricing.meter import cost_micro, rate_micro_per_h
+from jupyter_aicci.service.budgets import Budgets
 from jupyter_aicci.service.control import Halt, Now, react
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.feed import Feed
 from jupyter_aicci.service.lazy import bring_line
 from jupyter_aicci.service.leftovers import clear as clear_leftovers
-from jupyter_aicci.service.limits import parse_deadline_ns
+from jupyter_aicci.service.limits import cap_t_ns, parse_deadline_ns
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen, see
 from jupyter_aicci.store.config import Scheduling
@@ -67,9 +70,19 @@ class Watch:
 class Loop:
     """The loop of one service."""
 
-    def __init__(self, home: Home, runs: Runs, engine: Engine, scheduling: Scheduling | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        runs: Runs,
+        engine: Engine,
+        scheduling: Scheduling | None = None,
+        budgets: tuple[Budget, ...] = (),
+    ) -> None:
         self._home, self._runs, self._engine = home, runs, engine
         self._scheduling = scheduling or Scheduling()
+        self.budgets = Budgets(runs, budgets)
+        if budgets:
+            runs.closed_until_ns = self.budgets.closed_until_ns
         self._line: Line | None = None
         runs.told = self.told
         self._watches: dict[RunId, Watch] = {}
@@ -246,7 +259,8 @@ class Loop:
                 feed=feed, seen=seen, noted=self._noted(run), since_ns=self._runs.clock.now_ns()
             )
         elif watch.seen.attempt != number:
-            watch.seen, watch.halted, watch.broken, watch.adopt_ns = Seen(attempt=number), None, "", 0
+            watch.seen = Seen(attempt=number, checkpoint_ns=watch.seen.checkpoint_ns)
+            watch.halted, watch.broken, watch.adopt_ns = None, "", 0
             watch.since_ns = self._runs.clock.now_ns()
         return watch
 
@@ -259,6 +273,9 @@ class Loop:
         return Now(
             time_ns=time_ns,
             spent_micro=cost_micro(run, time_ns),
+            per_h_micro=rate_micro_per_h(run),
+            checkpoint_ns=watch.seen.checkpoint_ns if watch else (),
+            closed=self.budgets.must_end(run) if watch else "",
             deadline_ns=parse_deadline_ns(run.spec.deadline, submitted_ns=run.submitted_ns),
             checkpoint_step=self._checkpoint_step(run, watch),
             noted=watch.noted if watch else frozenset(),
@@ -355,6 +372,7 @@ class Loop:
             placement=placement.to_json(),
             port=self._engine.free_port(placement),
             resume_step=latest_complete(self._home.ckpt_dir(run.id), placement.world_size),
+            cap_t_ns=self._cap_t_ns(run, placement, now_ns),
         )
         step = Stepped(run_id=run.id, time_ns=now_ns, step=Step.PLACE, attempt=number, reason=placement.why)
         held = [
@@ -363,6 +381,13 @@ class Loop:
         ]
         self._runs.record((placed, step, *held))
         self._start(self._runs[run.id])
+
+    def _cap_t_ns(self, run: Run, placement: Placement, now_ns: int) -> int:
+        """When the nodes end by themselves, so that the budget holds although no service may live then."""
+        price = run.prices.get(placement.shape.name)
+        per_h_micro = price.micro_per_h * len(placement.nodes) if price else 0
+        spent_micro, boot_ns = cost_micro(run, now_ns), self._runs.clock.to_boot(now_ns)
+        return cap_t_ns(run.spec, spent_micro=spent_micro, per_h_micro=per_h_micro, boot_ns=boot_ns)
 
     def _start(self, run: Run) -> None:
         """What the engine cannot start, whatever the reason, is an attempt that failed; the next one may succeed."""

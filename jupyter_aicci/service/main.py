@@ -51,7 +51,7 @@ def serve(home: Home, ready: Callable[[], None]) -> int:
 
 async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, ready: Callable[[], None]) -> None:
     runs = Runs(journal, Clock(journal))
-    loop = Loop(home, runs, engine, config.scheduling)
+    loop = Loop(home, runs, engine, config.scheduling, config.budgets)
     desk = Desk(home, runs, loop, engine, config.prices)
     end = asyncio.Event()
     desk.shut_down = end.set

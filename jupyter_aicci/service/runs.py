@@ -44,6 +44,7 @@ class Runs:
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self.journal, self.clock, self.bell = journal, clock, Bell()
+        self.closed_until_ns: Callable[[Run], int] = lambda run: 0  # until when its owner's budget lets nobody start
         self.told: Callable[[Run], Mapping[str, Any]] = lambda run: {}  # what the scheduler says of a waiting run
         self._runs: dict[RunId, Run] = journal.load()
         self._unfinished = {run.id for run in self._runs.values() if not run.ended}

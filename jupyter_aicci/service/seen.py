@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+CHECKPOINTS_KEPT = 64
 NOTES_KEPT = 50  # per attempt; what the program itself notes goes to the timeline, not to the journal
 
 
@@ -59,19 +60,27 @@ class Seen:
     exits: dict[int, Exit] = field(default_factory=dict)  # rank -> its end
     done: dict[int, int] = field(default_factory=dict)  # node -> when it became free
     notes: tuple[Note, ...] = ()
+    checkpoint_ns: tuple[int, ...] = ()  # how long the latest checkpoints took, those of earlier attempts too
+    boots: dict[int, str] = field(default_factory=dict)  # node -> the boot in which its agent spoke last
+    alive_ns: dict[int, int] = field(default_factory=dict)  # node -> its last sign of life
+    down_ns: dict[int, int] = field(default_factory=dict)  # node -> the last one before its machine was booted again
 
 
 def see(seen: Seen, frames: Iterable[Stored]) -> Seen:
     """`seen` and the frames after it; frames of other attempts are passed over."""
+    alive_ns = dict(seen.alive_ns)
     for stored in frames:
         if stored.attempt == seen.attempt:
-            seen = _one(seen, stored)
-    return seen
+            seen = _one(seen, stored, alive_ns.get(stored.node, 0))
+            alive_ns[stored.node] = max(stored.time_ns, alive_ns.get(stored.node, 0))
+    return replace(seen, alive_ns=alive_ns)
 
 
-def _one(seen: Seen, stored: Stored) -> Seen:
+def _one(seen: Seen, stored: Stored, alive_ns: int) -> Seen:
     frame = stored.frame
     match frame.get("k"):
+        case "head" if stored.writer == "agent":
+            return _booted(seen, stored.node, str(frame["boot_id"]), alive_ns)
         case "started":
             return replace(seen, started={int(frame["rank"]): stored.time_ns, **seen.started})
         case "exit":
@@ -86,7 +95,19 @@ def _one(seen: Seen, stored: Stored) -> Seen:
             )
         case "note" if stored.writer == "agent":
             return _noted(seen, stored, str(frame["topic"]), str(frame["text"]), dict(frame.get("data") or {}))
+        case "note" if frame.get("topic") == "checkpoint":
+            took_ns = (frame.get("data") or {}).get("ns")
+            if isinstance(took_ns, int) and took_ns > 0:
+                return replace(seen, checkpoint_ns=(*seen.checkpoint_ns, took_ns)[-CHECKPOINTS_KEPT:])
     return seen
+
+
+def _booted(seen: Seen, node: int, boot_id: str, alive_ns: int) -> Seen:
+    """A writer's first record. In another boot than the one before it, the node was gone in between."""
+    before = seen.boots.get(node, boot_id)
+    if before != boot_id and node not in seen.down_ns and alive_ns:
+        seen = replace(seen, down_ns=seen.down_ns | {node: alive_ns})
+    return replace(seen, boots=seen.boots | {node: boot_id})
 
 
 def _noted(seen: Seen, stored: Stored, topic: str, text: str, data: dict[str, Any]) -> Seen:

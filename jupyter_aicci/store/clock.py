@@ -49,6 +49,10 @@ class Clock:
         """Now, on the axis."""
         return self._monotonic_ns() + self._offsets[self.boot_id]
 
+    def to_boot(self, time_ns: int) -> int:
+        """The boot time, of this boot, of a moment on the axis."""
+        return time_ns - self._offsets[self.boot_id]
+
     def from_boot(self, t_ns: int, boot: str = "") -> int:
         """The epoch time of a boot time of this boot, or of an earlier one; `KeyError` for a boot never seen here."""
         return t_ns + self._offsets[boot or self.boot_id]

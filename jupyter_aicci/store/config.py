@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.errors import UserError, did_you_mean
 from jupyter_aicci.pricing.book import Offers, PriceBook, parse_book
+from jupyter_aicci.pricing.budgets import Budget, parse_budgets
 from jupyter_aicci.pricing.catalogue import prices_by_id
 from jupyter_aicci.store.disk import from_os_error
 from jupyter_aicci.store.paths import Home
@@ -21,7 +22,7 @@ from jupyter_aicci.store.prices import catalogue, packaged_text
 if TYPE_CHECKING:
     from jupyter_aicci.scheduler import Queues
 
-TABLES = ("local", "prices", "queues", "scheduler")
+TABLES = ("budgets", "local", "prices", "queues", "scheduler")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Config:
     prices: PriceBook
     cpus: int = 0  # CPUs of this host that runs may use; 0 = all that it has
     scheduling: Scheduling = field(default_factory=Scheduling)
+    budgets: tuple[Budget, ...] = ()  # of users and queues
 
 
 def read_config(home: Home) -> Config:
@@ -71,9 +73,10 @@ def parse_config(text: str, book: str, source: str, offers: Callable[[], Offers]
     defects = [f"unknown table [{name}] {did_you_mean(name, TABLES)}".strip() for name in data if name not in TABLES]
     cpus = _cpus(data.get("local", {}), defects)
     scheduling = _scheduling(data, source, defects)
+    budgets = parse_budgets(data.get("budgets", {}), defects)
     if defects:
         raise _bad(source, defects)
-    return Config(prices=parse_book(book, text, source, offers), cpus=cpus, scheduling=scheduling)
+    return Config(prices=parse_book(book, text, source, offers), cpus=cpus, scheduling=scheduling, budgets=budgets)
 
 
 def _scheduling(data: Mapping[str, Any], source: str, defects: list[str]) -> Scheduling:

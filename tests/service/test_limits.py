@@ -10,7 +10,7 @@ from run_builders import T0, S, a_life, flat
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.run import Run, fold
 from jupyter_aicci.model.text import MICRO, NS
-from jupyter_aicci.service.limits import over_limit, parse_deadline_ns, running_s
+from jupyter_aicci.service.limits import Spending, over_limit, parse_deadline_ns, running_s
 
 RUNS_UNTIL = 9  # transactions of a_life up to which its second attempt runs
 
@@ -27,14 +27,14 @@ def test_running_time_is_the_sum_over_attempts() -> None:
 
 def test_a_run_within_its_limits_goes_on() -> None:
     """No limit, or none reached yet: nothing is asked for."""
-    assert over_limit(running(), deadline_ns=0, spent_micro=10**9, now_ns=T0 + 10**6 * S) is None
+    assert over_limit(running(), deadline_ns=0, spending=Spending(spent_micro=10**9), now_ns=T0 + 10**6 * S) is None
     run = running(time_limit=16.0, budget=MICRO)
-    assert over_limit(run, deadline_ns=T0 + 21 * S, spent_micro=MICRO - 1, now_ns=T0 + 20 * S) is None
+    assert over_limit(run, deadline_ns=T0 + 21 * S, spending=Spending(spent_micro=MICRO - 1), now_ns=T0 + 20 * S) is None
 
 
 def test_the_time_limit_stops_with_its_class() -> None:
     """`--time-limit`: class "time limit", the run's own grace."""
-    wish = over_limit(running(time_limit=15.0, grace=3.0), deadline_ns=0, spent_micro=0, now_ns=T0 + 20 * S)
+    wish = over_limit(running(time_limit=15.0, grace=3.0), deadline_ns=0, spending=Spending(), now_ns=T0 + 20 * S)
     assert wish is not None
     assert (wish.exit_class, wish.grace_s) == ("time limit", 3.0)
     assert "0:15" in wish.reason
@@ -42,7 +42,7 @@ def test_the_time_limit_stops_with_its_class() -> None:
 
 def test_the_budget_stops_with_its_class() -> None:
     """`--budget`: class "budget", and the text has both sums."""
-    wish = over_limit(running(budget=2 * MICRO), deadline_ns=0, spent_micro=2 * MICRO, now_ns=T0 + 20 * S)
+    wish = over_limit(running(budget=2 * MICRO), deadline_ns=0, spending=Spending(spent_micro=2 * MICRO), now_ns=T0 + 20 * S)
     assert wish is not None
     assert wish.exit_class == "budget"
     assert wish.reason.count("$2.00") == 2
@@ -51,7 +51,7 @@ def test_the_budget_stops_with_its_class() -> None:
 def test_the_deadline_stops_a_waiting_run_too() -> None:
     """`--deadline` is a moment, whatever the run does then."""
     waiting = fold(flat(a_life(deadline="18:00")[:2]))
-    wish = over_limit(waiting, deadline_ns=T0 + 5 * S, spent_micro=0, now_ns=T0 + 5 * S)
+    wish = over_limit(waiting, deadline_ns=T0 + 5 * S, spending=Spending(), now_ns=T0 + 5 * S)
     assert wish is not None
     assert wish.exit_class == "time limit"
 

@@ -225,8 +225,8 @@ def test_a_service_that_begins_anew_goes_on_where_it_was(engine: Scripted) -> No
 
 
 def test_a_budget_stops_the_run(desk: Desk, engine: Scripted) -> None:
-    """At a dollar a second, three cents are soon spent."""
-    run = running(desk, engine, budget="0.03")
+    """At a dollar a second, early enough that what it costs to end is still within it."""
+    run = running(desk, engine, budget="7.1", grace=0.0)
     wait_until_stopped(desk, engine)
     end_node(desk, engine, run, 0, -15, signal=15, by_us=True)
     turn(desk)

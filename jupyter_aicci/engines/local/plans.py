@@ -50,6 +50,7 @@ def plan_of(run: Run, attempt: Attempt, node: int, around: Surroundings) -> dict
         "launcher": spec.launcher,
         "ranks": _ranks(run, attempt, node, around),
         "grace_s": spec.grace,
+        "cap_t_ns": attempt.cap_t_ns,
         "settle_s": SETTLE_S,
         "hang_s": HANG_S,
         "memory_limit_bytes": 0,
