@@ -20,11 +20,11 @@ FLOORS: dict[str, int] = {
     "client": 5, "render": 5,
     "service": 4,
     "engines": 3, "datasets": 3,
-    "store": 2, "traces": 2,
+    "store": 2, "traces": 2, "speedup": 2,
     "scheduler": 1, "provision": 1, "pricing": 1, "timeline": 1, "faults": 1, "source": 1,
     "model": 0,
 }  # fmt: skip
-PURE = (*(room for room, floor in FLOORS.items() if floor <= 1), "traces")
+PURE = (*(room for room, floor in FLOORS.items() if floor <= 1), "traces", "speedup")
 WIRE_MODULES = tuple(f"{PACKAGE}.agent.{name}" for name in ("frames", "files", "identity", "checkpoints", "values"))
 AGENT_MAY_IMPORT = {"pynvml", "torch", "jax", "numpy", "cloudpickle"}  # in ranks, and only if the program has them
 DOES_IO = {
