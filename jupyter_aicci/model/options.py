@@ -50,6 +50,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(flag="--time-limit", kind="duration", default=0.0, metavar="2h", help="stop after this long running"),
     Option(flag="--budget", kind="money", default=0, metavar="20",
            help="stop when the run has cost this much, in the price book's currency"),
+    Option(flag="--stop-if", kind="text", default="", metavar="'EXPR for 15m'",
+           help="stop when this is true (for so long): waste > 0.5 for 15m, loss > 10, cost / steps > 0.01"),
     Option(flag="--deadline", kind="text", default="", metavar="18:00", help="stop at this time of day or ISO date"),
     Option(flag="--retries", kind="int", default=3, metavar="N", help="restarts after infrastructure faults only"),
     Option(flag="--grace", kind="duration", default=10.0, metavar="30s", help="time between SIGTERM and SIGKILL"),

@@ -73,6 +73,7 @@ class Run:
     promise: dict[str, Any] = field(default_factory=dict)  # where and when it starts at the latest, as it was told
     lost: int = 0  # attempts that ended in LOSE
     corrections: tuple[Corrected, ...] = ()  # of its bill
+    true_since_ns: int = 0  # since when its --stop-if is true, 0 = it is not, or not for long
     budget_note: str = ""  # how much of its budget is spent, since that is worth telling
 
     @property
@@ -171,6 +172,8 @@ def apply(run: Run, event: Event) -> Run:
             return replace(run, corrections=(*run.corrections, event))
         case Noted(topic="waiting"):
             return replace(run, waiting=event.text, why=str(event.data.get("class", "")))
+        case Noted(topic="stop-if"):
+            return replace(run, true_since_ns=int(event.data.get("since_ns", 0)))
         case Noted(topic="budget"):
             return replace(run, budget_note=event.text)
         case Noted(topic="promise"):

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from jupyter_aicci.model.condition import parse_condition
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.options import OPTIONS, parse_values
 
@@ -45,6 +46,7 @@ class RunSpec:
     priority: int = 0
     time_limit: float = 0.0  # seconds, 0 = none
     budget: int = 0  # micro-units, 0 = none
+    stop_if: str = ""  # "" = nothing; `model.condition`
     deadline: str = ""
     retries: int = 3
     grace: float = 10.0  # seconds
@@ -144,6 +146,11 @@ def _defects(spec: RunSpec) -> list[str]:
         found.append(f"--topology {spec.topology}: expected soft, or hard:LEVEL such as hard:leaf")
     if spec.grace > MOST_GRACE_S:
         found.append(f"--grace {spec.grace:.0f}s: expected at most a day")
+    if spec.stop_if:
+        try:
+            parse_condition(spec.stop_if)
+        except ValueError as error:
+            found.append(f"--stop-if {spec.stop_if!r}: {error}")
     found += [f"--env {item!r}: expected K=V" for item in spec.env if "=" not in item[1:]]
     for option, named in (("push", spec.push), ("pull", spec.pull)):
         found += [f"--{option} {name!r}: expected the name of a variable" for name in named if not name.isidentifier()]

@@ -103,6 +103,7 @@ class ExitClass(StrEnum):
     PREEMPTED = "preempted"
     TIME_LIMIT = "time limit"
     BUDGET = "budget"
+    CONDITION = "condition"
     STOPPED = "stopped"
 
 
@@ -116,7 +117,8 @@ CLASS_MEANINGS: dict[ExitClass, str] = {
     ExitClass.HANG: "no rank made a step for too long",
     ExitClass.PREEMPTED: "another run with more right took its nodes",
     ExitClass.TIME_LIMIT: "its --time-limit was over or its --deadline had come",
-    ExitClass.BUDGET: "it had cost as much as its --budget",
+    ExitClass.BUDGET: "its --budget, or that of its user or queue, pays for no more than its end",
+    ExitClass.CONDITION: "what its --stop-if says had come true",
     ExitClass.STOPPED: "someone stopped it",
 }
 
