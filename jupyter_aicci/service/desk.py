@@ -42,6 +42,7 @@ class Desk:
     def __init__(self, home: Home, runs: Runs, loop: Loop, engine: Engine, prices: PriceBook) -> None:
         self.home, self.runs, self.loop, self.engine, self.prices = home, runs, loop, engine, prices
         self.views = Views(home, runs, loop.store)
+        loop.settle = self.views.settle
         self.started_ns = runs.clock.now_ns()
         self.shut_down: Callable[[], None] = lambda: None
 

@@ -63,6 +63,12 @@ class Findings:
 
     def settle(self, run: Run) -> None:
         """The run has ended and its frames are complete: write down what was wrong with it."""
+        try:
+            self._settle(run)
+        except Exception:
+            LOG.exception("the findings of run %s are not written down", run.id)
+
+    def _settle(self, run: Run) -> None:
         if not run.attempts or self._told(run):
             return
         found = self._look(run)

@@ -85,6 +85,7 @@ class Loop:
             runs.closed_until_ns = self.budgets.closed_until_ns
         self._line: Line | None = None
         runs.told = self.told
+        self.settle: Callable[[Run], None] = lambda run: None  # while the frames of a run that has ended are still open
         self._watches: dict[RunId, Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
@@ -226,6 +227,7 @@ class Loop:
         if not run.ended:
             return
         self._faults.pop(run.id, None)
+        self.settle(run)
         watch = self._watches.pop(run.id, None)
         if watch is not None:
             watch.feed.close()

@@ -79,6 +79,7 @@ class Watcher:
         self._desk = handler.desk
         self._clock = asyncio.get_running_loop().time
         self._mark: Mark | None = None
+        self._findings: tuple[dict[str, Any], ...] = ()  # that it has
 
     async def follow(self) -> None:
         await self._send_view()
@@ -114,6 +115,7 @@ class Watcher:
         self._tail.begin(run)
         view = self._desk.views.view(run, width_px=self._width_px)
         self._mark = self._desk.views.mark(run, view, width_px=self._width_px)
+        self._findings = view.findings
         await self._send({"type": "view", "view": view.to_json()})
 
     async def _send_delta(self) -> bool:
@@ -126,15 +128,20 @@ class Watcher:
             return True
         self._mark = delta.mark
         log = self._tail.read(run, self._clock())
-        body = dict(delta.body) if delta.body else {}
-        if not body and not log:
+        more = self._fresh_findings(run) | ({"log": log} if log else {})
+        if not delta.body and not more:
             return False
-        if log:
-            body.setdefault("type", "delta")
-            body.setdefault("cursor", self._mark.cursor)
-            body["log"] = log
+        body = {"type": "delta", "cursor": self._mark.cursor} | dict(delta.body or {}) | more
         await self._send(body)
         return True
+
+    def _fresh_findings(self, run: Run) -> dict[str, Any]:
+        """All of them, where they are not those that the watcher has."""
+        found = self._desk.views.findings(run)
+        if found == self._findings:
+            return {}
+        self._findings = found
+        return {"findings": list(found)}
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._handler.write_message(json.dumps(message, ensure_ascii=False, separators=(",", ":")))

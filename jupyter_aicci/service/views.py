@@ -6,12 +6,15 @@ Rule 2: runs that live keep their accumulator; of those that have ended the late
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.pricing.meter import cost_series
+from jupyter_aicci.pricing.meter import cost_series, meter
+from jupyter_aicci.service.findings import Findings, Json
 from jupyter_aicci.service.lazy import bring_timeline
 from jupyter_aicci.service.logs import tail_text
 from jupyter_aicci.service.runs import Runs
@@ -19,6 +22,7 @@ from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
 
 if TYPE_CHECKING:
+    from jupyter_aicci.timeline.evidence import Evidence
     from jupyter_aicci.timeline.incremental import Accumulator, Delta, Mark
     from jupyter_aicci.timeline.lanes import View
 
@@ -33,11 +37,12 @@ class Views:
         self._home, self._runs = home, runs
         self._open_store = open_store  # the store that the loop has open, if it has
         self._kept: dict[RunId, Accumulator] = {}
+        self._findings = Findings(runs, self.evidence)
 
     def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
         """The run as it looks now, with the end of rank 0's log."""
         now_ns = self._runs.clock.now_ns()
-        return self.accumulator(run).view(
+        view = self.accumulator(run).view(
             run,
             cost=cost_series(run, now_ns),
             now_ns=now_ns,
@@ -47,6 +52,30 @@ class Views:
             seq=self._runs.seq(run.id),
             told=self._runs.told(run),
         )
+        return replace(view, findings=self.findings(run))
+
+    def findings(self, run: Run) -> tuple[Json, ...]:
+        """What is wrong with the run, the costliest first."""
+        return self._findings.of(run)
+
+    def settle(self, run: Run) -> None:
+        """The run has ended: what was wrong with it goes into its journal."""
+        self._findings.settle(run)
+
+    def evidence(self, run: Run) -> Evidence:
+        """What findings are read from, as of now."""
+        from jupyter_aicci.timeline.gather import gather
+
+        now_ns, frames = self._runs.clock.now_ns(), list[Any]()
+        with self._store(run) as store:
+            cursor = 0
+            while store is not None and cursor < store.last_seq:
+                batch = store.since(cursor, BATCH)
+                if not batch:
+                    break
+                cursor = batch[-1].seq
+                frames += batch
+        return gather(run, frames, meter(run, now_ns).entries, now_ns=now_ns)
 
     def mark(self, run: Run, view: View, *, width_px: int) -> Mark:
         return self.accumulator(run).mark(view, width_px)
@@ -72,15 +101,22 @@ class Views:
         return kept
 
     def _feed(self, run: Run, kept: Accumulator) -> None:
+        with self._store(run) as store:
+            if store is not None:
+                _feed_all(kept, store)
+
+    @contextmanager
+    def _store(self, run: Run) -> Iterator[FrameStore | None]:
+        """The run's frames, closed again where the loop does not have them open; None where there are none."""
         store = self._open_store(run.id)
-        if store is not None:
-            _feed_all(kept, store)
-        elif self._home.frames_db(run.id).exists():
-            closing = FrameStore(self._home.frames_db(run.id))
-            try:
-                _feed_all(kept, closing)
-            finally:
-                closing.close()
+        if store is not None or not self._home.frames_db(run.id).exists():
+            yield store
+            return
+        store = FrameStore(self._home.frames_db(run.id))
+        try:
+            yield store
+        finally:
+            store.close()
 
     def _drop_old(self) -> None:
         ended = [run_id for run_id in self._kept if self._runs[run_id].ended]

@@ -217,8 +217,9 @@ def test_a_service_that_begins_anew_goes_on_where_it_was(engine: Scripted) -> No
         end_node(again, engine, run)
         turn(again, 2)
         assert again.runs[run.id].state is State.SUCCEEDED
-        kinds = [event.kind for _, event in again.runs.journal.rows(run.id)]
-        assert kinds.count("noted") == 1
+        rows = [event for _, event in again.runs.journal.rows(run.id)]
+        kinds, topics = [event.kind for event in rows], [event.topic for event in rows if isinstance(event, Noted)]
+        assert topics == ["hang", "finding"], "and the end says once what the hang was"
         assert kinds.count("rank_exited") == kinds.count("node_released") == kinds.count("node_held") == 1
     finally:
         close(again)
