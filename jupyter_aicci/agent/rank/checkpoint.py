@@ -37,14 +37,15 @@ class Checkpoint:
         if not session.here:
             raise RuntimeError("aicci.checkpoint.save was called in a worker process; call it in the rank itself")
         number = self._number(state, step)
-        before = session.enter("checkpoint")
-        try:
+        session.works()
+        began_ns, path = boot_ns(), ""
+        with session.span("checkpoint"):
             session.sync()
             if not shared or session.rank == 0:
-                self._write(number, None if shared else session.rank, state)
+                path = self._write(number, None if shared else session.rank, state)
             self._last = number
-        finally:
-            session.enter("compute" if before == "starting" else before)
+        if path:
+            session.checkpointed(os.path.getsize(path), boot_ns() - began_ns, number)
         session.stop_point()
 
     def latest(self, default: Any = None) -> Any:
@@ -69,13 +70,14 @@ class Checkpoint:
             raise ValueError(f"checkpoint step {number}: expected 0 or more")
         return number
 
-    def _write(self, number: int, rank: int | None, state: Any) -> None:
+    def _write(self, number: int, rank: int | None, state: Any) -> str:
         session = self._session
         head = {"step": number, "rank": session.rank, "attempt": session.attempt, "world_size": session.world_size,
                 "steps_done": session.steps_done, "t_ns": boot_ns()}  # fmt: skip
-        checkpoints.write_state(self._dir, number, rank, head, state)
+        path = checkpoints.write_state(self._dir, number, rank, head, state)
         if session.rank == 0:
             checkpoints.prune(self._dir, session.world_size, resume_step=session.resume_step)
+        return path
 
     def __repr__(self) -> str:
         return f"<aicci.checkpoint: latest {self._last if self._last >= 0 else 'none'}>"

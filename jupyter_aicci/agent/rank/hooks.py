@@ -1,35 +1,60 @@
-"""Steps and data waits of torch programs, seen without a line of code in the program.
+"""What a program does is seen without a line of code in it: which hook goes where, and when.
 
-In: torch's optimizers and data loaders, when the program (or the zygote) has imported them. Out: calls of the session.
-Rule 1: a hook never changes what the program computes; one that fails three times takes itself off and says so.
-Rule 2: torch is never imported from here: an import hook waits for the two modules that matter.
+In: the modules of frameworks, when the program (or the zygote) has imported them. Out: calls of the session.
+Rule 1: a hook never changes what the program computes, returns or raises; one that fails three times takes itself off and says so.
+Rule 2: no framework is imported from here: an import hook waits for the modules that matter.
+Rule 3: `AICCI_TELEMETRY=off` hooks nothing, `basic` steps, waits for data, checkpoints and compiling, `full` (the default) all.
 `aicci.Stop` after an optimizer's step is meant: the parameters are whole there.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from ..frames import boot_ns
-from . import rendezvous
+from . import accelerator, bars, collectives, compiles, loops, rendezvous, saves, torch_hooks, transport
 from .session import Session, Stop
 
-FAULTS = 3
+LEVELS = ("off", "basic", "full")
+
+Hook = Callable[[ModuleType, Session], None]
+
+BASIC: dict[str, Hook] = {
+    "torch.optim.optimizer": torch_hooks.optimizers,
+    "torch.utils.data.dataloader": torch_hooks.loaders,
+    "torch.serialization": saves.torch_save,
+    "torch.distributed.checkpoint.state_dict_saver": saves.distributed_checkpoint,
+    "safetensors.torch": saves.safetensors,
+    "torch._dynamo.callback": compiles.dynamo,
+    "jax._src.monitoring": compiles.jax,
+}
+FULL: dict[str, Hook] = {
+    "torch.distributed.distributed_c10d": collectives.works,
+    "torch.nn.parallel.distributed": collectives.data_parallel,
+    "transformers.trainer": loops.trainer,
+    "lightning.pytorch.trainer.connectors.callback_connector": loops.lightning,
+    "pytorch_lightning.trainer.connectors.callback_connector": loops.lightning,
+    "tqdm.std": bars.tqdm,
+}
 
 
 def install(session: Session) -> None:
     """Hook what is imported already, and what will be."""
-    waiting: dict[str, Callable[[ModuleType], None]] = {
-        "torch.optim.optimizer": lambda module: _hook_optimizers(module, session),
-        "torch.utils.data.dataloader": lambda module: _hook_loaders(module, session),
-        "torch.distributed.rendezvous": rendezvous.hook,
-    }
+    waiting: dict[str, Callable[[ModuleType], None]] = {"torch.distributed.rendezvous": rendezvous.hook}
+    level = os.environ.get("AICCI_TELEMETRY") or "full"
+    if level not in LEVELS:
+        print(f"aicci: AICCI_TELEMETRY={level}: expected off, basic or full; it is taken as full", file=sys.stderr)
+        level = "full"
+    for name, hook in {**(BASIC if level != "off" else {}), **(FULL if level == "full" else {})}.items():
+        waiting[name] = _bound(hook, session)
+    if level == "full":
+        accelerator.watch(session)
+        transport.watch(session)
     for name in list(waiting):
         module = sys.modules.get(name)
         if module is not None:
@@ -38,59 +63,12 @@ def install(session: Session) -> None:
         sys.meta_path.insert(0, _AfterImport(waiting))
 
 
-class Breaker:
-    """Counts the faults of one hook; open after three, for the rest of the program."""
-
-    def __init__(self, session: Session, name: str) -> None:
-        self._session, self._name, self._faults = session, name, 0
-
-    @property
-    def open(self) -> bool:
-        return self._faults >= FAULTS
-
-    def fault(self, error: Exception) -> None:
-        self._faults += 1
-        if self.open:
-            text = f"{self._name} are no longer watched: {type(error).__name__}: {error}"
-            self._session.write("note", topic="hook", text=text, data={})
-
-
-def _hook_optimizers(module: ModuleType, session: Session) -> None:
-    breaker = Breaker(session, "optimizer steps")
-
-    def after_step(*_: Any) -> None:
-        if breaker.open:
-            return
-        try:
-            session.optimizer_step()
-            session.stop_point()
-        except Exception as error:
-            breaker.fault(error)
-
-    module.register_optimizer_step_post_hook(after_step)
-
-
-def _hook_loaders(module: ModuleType, session: Session) -> None:
-    kind = module._BaseDataLoaderIter
-    plain = kind.__next__
-    breaker = Breaker(session, "data waits")
-
-    @functools.wraps(plain)
-    def timed_next(self: Any) -> Any:
-        from_ns = boot_ns()
-        batch = plain(self)
-        if not breaker.open:
-            try:
-                session.waited(from_ns, boot_ns())
-            except Exception as error:
-                breaker.fault(error)
-        return batch
-
-    kind.__next__ = timed_next
+def _bound(hook: Hook, session: Session) -> Callable[[ModuleType], None]:
+    return lambda module: hook(module, session)
 
 
 def _guarded(hook: Callable[[ModuleType], None], module: ModuleType) -> None:
-    """A torch without the places that we hook is a torch whose steps are not seen, nothing worse."""
+    """A framework without the places that we hook is one that is not seen, nothing worse."""
     try:
         hook(module)
     except Stop:

@@ -63,7 +63,7 @@ def _run_to_its_end(session: Session, tracebacks: CellTraceback, main: types.Mod
 
 
 def _set_up(session: Session, tracebacks: CellTraceback, main: types.ModuleType) -> None:
-    session.enter("starting")
+    session.begin()
     fresh.catch_signals(session.path("stacks"), lambda: _asked_to_stop(session, tracebacks))
     fresh.reseed()
     fresh.apply_threads()
@@ -155,8 +155,7 @@ def _call_programs_hook(error: BaseException) -> None:
 
 def _leave(session: Session, main: types.ModuleType, code: int) -> NoReturn:
     """Values, the program's exit functions, the last frames, the end record."""
-    session.enter("done")
-    session.flush()
+    session.done()
     session.say_again()
     if session.rank == 0 and code in (0, 128 + signal.SIGTERM):
         exchange.write_pulled(session, main.__dict__)

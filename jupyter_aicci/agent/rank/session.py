@@ -1,10 +1,11 @@
-"""One rank as it runs: who it is, its spool, the phase and the step it is in, and the wish to stop.
+"""One rank as it runs: who it is, its spool, its clock, the step it is in, and the wish to stop.
 
 In: the plan and the rank's place in it. Out: frames (docs/explanation/processes-and-files.md, section 3), one write each.
 Rule 1: only the rank's own process writes; in a forked worker every call here does nothing.
 Rule 2: on a full disk frames wait for room in memory, at most `UNSAID_FRAMES` of them, and the program goes on.
-Rule 3: step numbers have one source: those that the program gives (`log(step=)`, `step(n)`) once it gives any, else the optimizer's
-steps, counted on from the checkpoint that the attempt resumes from.
+Rule 3: the program's numbers (`log(step=)`, `step(n)`) are the steps' once it gives any; the optimizer's steps count on between
+them as long as both agree. Without any they are counted from the checkpoint that the attempt resumes from.
+Rule 4: the clock is moved by one thread: the one that steps.
 """
 
 from __future__ import annotations
@@ -13,17 +14,23 @@ import contextlib
 import errno
 import os
 import threading
+from _thread import get_ident
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from ..frames import SpoolWriter, boot_ns
+from .clock import COMPUTE, DONE, STARTING, Clock, Span
 from .fresh import tell
+from .records import Record, Records
 
-STEP_FRAME_NS = 50_000_000  # 20 step frames a second at most
+STEP_FRAME_NS = 50_000_000  # 20 `steps` frames a second at most
+SECOND_NS = 1_000_000_000
+MOST_SPANS = 1000  # names whose objects are kept
+MOST_AT_ONCE = 10_000  # a number that grows by more than this counts something else than steps
 UNSAID_FRAMES = 50_000  # some 20 MB
 AGAIN_NS = 100_000_000
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-LONG_WAIT_NS = 50_000_000  # a single wait for data above this is a phase of its own
 
 
 class Stop(BaseException):
@@ -44,17 +51,22 @@ class Session:
         self.world_size = int(entry["env"].get("WORLD_SIZE") or plan["nodes"] * len(plan["ranks"]))
         self.run_dir, self.resume_step = plan["run_dir"], int(plan["resume_step"])
         self.node_dir = entry["env"].get("AICCI_NODE_DIR") or os.environ["AICCI_NODE_DIR"]
-        self.phase = ""
+        self.clock = Clock(self._say_phase)
+        self.thread = get_ident()  # the clock's
         self.step: int | None = None
         self.steps_done = 0  # steps before this attempt, then with those of it
-        self.numbered = False  # the program numbers its steps itself
         self.stop_wanted = False
         self.stop_raised = False
         self.stop_points = 0
         self.ending = False
-        self._wait_ns = 0
-        self._step_due_ns = 0
-        self._step_pending = False
+        self.planned = 0  # how many steps there will be, 0 = not known
+        self.every_second: list[Callable[[], None]] = []  # looked at when a frame is due, once a second
+        self.device: Any = None  # what marks time on the accelerator in use (rank/accelerator.py)
+        self._numbers = _Numbers()
+        self._records = Records()
+        self._stepped = False  # the clock's thread is known to be the one that steps
+        self._due_ns = self._second_ns = self._saved_ns = 0
+        self._spans: dict[str, Span] = {}
         self._spool: SpoolWriter | None = None
         self._unsaid: deque[dict[str, Any]] = deque(maxlen=UNSAID_FRAMES)
         self._again_ns = 0  # when it is tried again
@@ -113,7 +125,7 @@ class Session:
 
     def sync(self) -> None:
         """Everything logged is on disk: called before a checkpoint, so that no curve has a gap before what it resumes from."""
-        self.flush()
+        self.flush(all_of_them=True)
         if self._unsaid:
             self.say_again()
         if self._spool is not None:
@@ -122,57 +134,106 @@ class Session:
 
     # phases
 
-    def enter(self, phase: str, *, t: int | None = None) -> str:
-        """From `t` (now) on the rank is in that phase; returns the one before."""
-        before = self.phase
-        if phase != before and self.here:
-            self.flush()
-            self.phase = phase
-            self.write("phase", phase=phase, t=t)
-        return before
+    @property
+    def phase(self) -> str:
+        return self.clock.phase
+
+    def begin(self) -> None:
+        """The rank is there: its first phase."""
+        self.clock.start()
+
+    def mine(self) -> bool:
+        """Whether this is the thread whose time is told."""
+        return get_ident() == self.thread
+
+    def span(self, name: str) -> Span:
+        """The phase `name` as a context manager; one object a name."""
+        found = self._spans.get(name)
+        if found is None:
+            found = Span(self.clock, self.clock.place(name), self.mine)
+            if len(self._spans) < MOST_SPANS:
+                self._spans[name] = found
+        return found
 
     def works(self) -> None:
-        """The first step or logged value ends the start."""
-        if self.phase == "starting":
-            self.enter("compute")
+        """The first batch, step or logged value ends the start."""
+        if self.clock.base == STARTING:
+            self.clock.rebase(COMPUTE)
 
-    def waited(self, from_ns: int, to_ns: int) -> None:
-        """The program waited for data."""
-        self._wait_ns += to_ns - from_ns
-        if to_ns - from_ns >= LONG_WAIT_NS and self.phase == "compute":
-            self.enter("data_wait", t=from_ns)
-            self.enter("compute", t=to_ns)
+    def done(self) -> None:
+        """The program is over; what follows is its end."""
+        self.thread = get_ident()
+        self.clock.leave_all()
+        self.flush(all_of_them=True)
+        self.clock.rebase(DONE)
+
+    def _say_phase(self, phase: str, t_ns: int) -> None:
+        if len(self._records):
+            self.flush(all_of_them=not self.clock.pending)  # frames of one rank are in the order of their times
+        self.write("phase", phase=phase, t=t_ns)
 
     # steps
 
     def numbered_step(self, number: int | None) -> None:
         """A step that the program names; None counts on."""
-        self.numbered = True
-        self._advance(self.steps_done if number is None else number)
-        self.steps_done = (self.step or 0) + 1
+        numbers, before = self._numbers, self.step
+        step = self.steps_done if number is None else number
+        since, ended = numbers.since, numbers.said(step, before)
+        if ended:
+            grown = 1 if before is None else step - before
+            self._advance(step, since or (grown if 0 < grown <= MOST_AT_ONCE else 1))
+        self.step = step
+        self.steps_done = step + 1
 
-    def optimizer_step(self) -> None:
-        """An optimizer has stepped; counts only while the program gives no numbers."""
-        if not self.numbered:
-            self._advance(self.steps_done)
+    def optimizer_step(self, optimizer: int = 0) -> None:
+        """An optimizer (its id) has stepped; of several that take turns one counts."""
+        if self._numbers.counts(optimizer):
+            self._advance(self.steps_done, 1)
+            self.step = self.steps_done
             self.steps_done += 1
 
-    def _advance(self, step: int) -> None:
+    def checkpointed(self, size_bytes: int, ns: int, step: int | None) -> None:
+        """A checkpoint was written and the program stood still for it that long; told once a second at most."""
+        now_ns = boot_ns()
+        if now_ns >= self._saved_ns + SECOND_NS:
+            self._saved_ns = now_ns
+            data = {"bytes": size_bytes, "ns": ns, "step": self.step if step is None else step}
+            self.write("note", topic="checkpoint", text=f"a checkpoint of {size_bytes:,} bytes", data=data)
+
+    def plan_steps(self, steps: int) -> None:
+        """The program is known to want that many steps."""
+        if steps > 0 and steps != self.planned:
+            self.planned = steps
+            self.write("note", topic="plan", text=f"{steps:,} steps are planned", data={"steps": steps})
+
+    def _advance(self, step: int, count: int) -> None:
+        """`count` steps end here, the last of them is number `step`."""
         if not self.here:
             return
+        if self.thread != get_ident():
+            if self._stepped:
+                return  # another thread's steps have no time here
+            self.thread = get_ident()
+        self._stepped = True
         self.works()
-        if step == self.step:
-            return
-        self.step, self._step_pending = step, True
-        if boot_ns() >= self._step_due_ns:
+        now_ns, ns, pending = self.clock.step()
+        self._records.add(Record(count, step, now_ns, ns, pending))
+        if now_ns >= self._due_ns:
             self.flush()
 
-    def flush(self) -> None:
-        """Write the step that the rate held back."""
-        if self._step_pending and self.step is not None:
-            now_ns, wait_s = boot_ns(), self._wait_ns / 1e9
-            self._step_pending, self._wait_ns, self._step_due_ns = False, 0, now_ns + STEP_FRAME_NS
-            self.write("step", step=self.step, wait_s=round(wait_s, 6), t=now_ns)
+    def flush(self, *, all_of_them: bool = False) -> None:
+        """Tell the steps that the rate held back, and what is looked at once a second."""
+        if not self.here:
+            return
+        now_ns = boot_ns()
+        self._due_ns = now_ns + STEP_FRAME_NS
+        if now_ns >= self._second_ns:
+            self._second_ns = now_ns + SECOND_NS
+            for look in tuple(self.every_second):
+                look()
+        fields = self._records.frame(self.clock.names, all_of_them=all_of_them)
+        if fields is not None:
+            self.write("steps", **fields)
 
     # stopping
 
@@ -192,3 +253,37 @@ class Session:
         if self.stop_wanted and not self.stop_raised and self.here:
             self.stop_raised = True
             raise Stop("the run is to end")
+
+
+class _Numbers:
+    """Whose numbers the steps have: the program's, the optimizer's, or both as long as they agree."""
+
+    __slots__ = ("_agree", "_given", "_leader", "_others", "since")
+
+    def __init__(self) -> None:
+        self.since = 0  # optimizer steps since the program's last number
+        self._given = False  # the program numbers its steps itself
+        self._agree = True  # its numbers, if any, are what the optimizer's steps count to
+        self._leader = 0  # the optimizer whose steps count
+        self._others: set[int] = set()  # those that stepped since its last one
+
+    def said(self, step: int, before: int | None) -> bool:
+        """The program says `step` where the count has come to `before`: whether a step ends with that."""
+        first, self._given = not self._given, True
+        since, self.since = self.since, 0
+        if since and (first or step == before):
+            return False  # the step was seen; this is its number
+        if first or since:
+            self._agree = False  # it numbers before the optimizer steps, or counts something else
+        return step != before
+
+    def counts(self, optimizer: int) -> bool:
+        """Whether a step of this optimizer is a step of the program."""
+        if self._leader and optimizer != self._leader and optimizer not in self._others:
+            self._others.add(optimizer)
+            return False
+        self._leader = optimizer  # or it steps for the second time since the one that led did, and leads from now on
+        if self._others:
+            self._others.clear()
+        self.since += 1
+        return self._agree

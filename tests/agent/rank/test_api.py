@@ -22,7 +22,7 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setattr(api, "_session", None)
     monkeypatch.setattr(api, "_star", None)
     api.start(made)
-    made.enter("starting")
+    made.begin()
     made.gang = gang
     return made
 
@@ -93,15 +93,33 @@ def test_not_a_number_is_logged_as_such(session):
 
 
 def test_steps_are_one_frame_each_fifty_milliseconds_and_none_is_lost_at_the_end(session):
-    """Ten thousand steps a second do not make ten thousand frames; the last one is told when something else happens."""
-    for step in range(2000):
+    """A hundred thousand steps a second do not make as many frames; the last ones are told when something else happens."""
+    for step in range(5000):
         api.step(step)
-    session.enter("done")
-    steps = [frame["step"] for frame in session.gang.frames("step")]
-    times = [frame["t"] for frame in session.gang.frames("step")[:-1]]
-    assert steps[-1] == 1999
-    assert steps == sorted(set(steps))
+    session.done()
+    frames = session.gang.frames("steps")
+    records = [record for frame in frames for record in frame["records"]]
+    assert sum(record[0] for record in records) == 5000
+    assert [record[1] for record in records] == sorted({record[1] for record in records})
+    assert (frames[-1]["step"], records[-1][1]) == (4999, 4999)
+    assert all(len(frame["records"]) <= 64 for frame in frames)
+    times = [frame["t"] for frame in frames[:-1]]
     assert all(after - before >= 50_000_000 for before, after in itertools.pairwise(times))
+
+
+def test_every_nanosecond_between_start_and_end_of_the_steps_is_in_one_record(session):
+    """Frames reach back to one another without a gap: each begins where the one before it ended."""
+    for step in range(300):
+        with api.span("eval" if step % 3 else "mine"):
+            pass
+        api.step(step)
+    session.done()
+    frames = session.gang.frames("steps")
+    began_ns = next(frame["t"] for frame in session.gang.frames("phase") if frame["phase"] == "compute")
+    for frame in frames:
+        assert frame["t"] - sum(sum(record[2:]) for record in frame["records"]) == began_ns
+        began_ns = frame["t"]
+    assert {name for frame in frames for name in frame["phases"]} == {"compute", "eval", "mine"}
 
 
 def test_steps_count_by_themselves_and_several_values_of_one_step_are_one_step(session):
@@ -134,18 +152,6 @@ def test_a_stop_is_raised_once_at_the_next_call_after_it_did_its_work(session):
     api.checkpoint.save({"w": 1})
     assert [frame["values"]["loss"] for frame in session.gang.frames("log")] == [1.0, 2.0]
     assert not issubclass(api.Stop, Exception)
-
-
-def test_a_wait_for_data_above_fifty_milliseconds_is_a_phase(session):
-    """Backdated to its begin; shorter ones only add to the step's wait_s."""
-    api.step(0)
-    session.waited(10, 20_000_010)
-    session.waited(1_000, 60_001_000)
-    api.step(1)
-    session.enter("done")
-    waits = [(frame["phase"], frame["t"]) for frame in session.gang.frames("phase")[2:4]]
-    assert waits == [("data_wait", 1_000), ("compute", 60_001_000)]
-    assert sum(frame["wait_s"] for frame in session.gang.frames("step")) == pytest.approx(0.08)
 
 
 def test_a_full_disk_loses_neither_frames_nor_the_program(session, monkeypatch, capsys):

@@ -1,11 +1,11 @@
 """Steps and waits of torch programs that say nothing themselves; cold and forked ranks, two ranks with gloo."""
 
-import types
-
 import pytest
 from agent.rank.rank_builders import a_gang, forked
 
-from jupyter_aicci.agent.rank import hooks
+from jupyter_aicci.agent.rank.clock import COMM
+from jupyter_aicci.agent.rank.gate import Gate
+from jupyter_aicci.agent.rank.session import Session
 from jupyter_aicci.agent.values import load_value
 
 ZYGOTE = "import numpy, torch, torch.distributed, torch._dynamo"
@@ -36,42 +36,45 @@ dist.destroy_process_group()
 """
 
 
-class Watched:
-    """A session that only counts."""
-
-    def __init__(self, fault=None):
-        self.steps, self.waits, self.notes, self.fault = 0, [], [], fault
-
-    def optimizer_step(self):
-        if self.fault:
-            raise self.fault
-        self.steps += 1
-
-    def stop_point(self):
-        pass
-
-    def waited(self, from_ns, to_ns):
-        self.waits.append(to_ns - from_ns)
-
-    def write(self, kind, **fields):
-        self.notes.append(fields["text"])
+FAKE = """
+hooks = []
+register_optimizer_step_post_hook = hooks.append
+class register_optimizer_step_pre_hook:
+    def __init__(self, hook): pass
+"""
 
 
-def a_torch():
-    """A module with the one function that is hooked."""
-    module = types.ModuleType("torch.optim.optimizer")
-    module.hooks = []
-    module.register_optimizer_step_post_hook = module.hooks.append
-    return module
+def spent(frames, phase):
+    """ns of a phase in all records of `steps` frames."""
+    return sum(
+        record[2 + frame["phases"].index(phase)]
+        for frame in frames
+        if phase in frame["phases"]
+        for record in frame["records"]
+    )
 
 
-def test_a_hook_that_fails_three_times_takes_itself_off():
+def a_session(tmp_path):
+    """A session of this very process, without a program."""
+    gang = a_gang(tmp_path, "")
+    session = Session(gang.plan, 0)
+    session.begin()
+    return session, gang
+
+
+def test_a_hook_that_fails_three_times_takes_itself_off(tmp_path):
     """The program goes on; one note says it."""
-    session, module = Watched(fault=RuntimeError("broken")), a_torch()
-    hooks._hook_optimizers(module, session)
+    session, gang = a_session(tmp_path)
+    gate, called = Gate(session, COMM, "collectives"), []
+
+    def broken():
+        called.append(1)
+        raise RuntimeError("broken")
+
     for _ in range(5):
-        module.hooks[0](None, (), {})
-    assert session.notes == ["optimizer steps are no longer watched: RuntimeError: broken"]
+        gate.seen(broken)
+    assert len(called) == 3
+    assert [note["text"] for note in gang.frames("note")] == ["collectives are no longer watched: RuntimeError: broken"]
 
 
 def test_a_module_is_hooked_right_after_its_own_import(tmp_path):
@@ -80,7 +83,7 @@ def test_a_module_is_hooked_right_after_its_own_import(tmp_path):
     package.mkdir(parents=True)
     for folder in (package.parent, package):
         (folder / "__init__.py").write_text("")
-    (package / "optimizer.py").write_text("hooks = []\nregister_optimizer_step_post_hook = hooks.append\n")
+    (package / "optimizer.py").write_text(FAKE)
     gang = a_gang(
         tmp_path,
         """
@@ -88,13 +91,13 @@ def test_a_module_is_hooked_right_after_its_own_import(tmp_path):
         assert "torch" not in sys.modules
         from torch.optim import optimizer
         for _ in range(3):
-            optimizer.hooks[0](None, (), {})
+            optimizer.hooks[0](optimizer, (), {})
         print(type(optimizer.__loader__).__name__, importlib.util.find_spec("torch.optim.optimizer").origin == optimizer.__file__)
         """,
     )
     assert gang.run() == [0]
     assert gang.log() == "SourceFileLoader True\n"
-    assert gang.frames("step")[-1]["step"] == 2
+    assert gang.frames("steps")[-1]["step"] == 2
 
 
 @pytest.mark.torch
@@ -106,9 +109,10 @@ def test_a_plain_ddp_program_shows_steps_and_waits(tmp_path, start):
         gang.python = ("/usr/bin/env", "OMP_NUM_THREADS=1", *forked(ZYGOTE))
     assert gang.run() == [0, 0], gang.log(0) + gang.log(1)
     for rank in (0, 1):
-        steps = gang.frames("step", rank)
-        assert steps[-1]["step"] == 7
-        assert sum(frame["wait_s"] for frame in steps) > 8 * 2 * 0.04 * 0.8
+        steps = gang.frames("steps", rank)
+        assert (steps[-1]["step"], sum(len(frame["records"]) for frame in steps)) == (7, 8)
+        assert spent(steps, "data_wait") > 8 * 2 * 40_000_000
+        assert spent(steps, "comm") > 0
         phases = [frame["phase"] for frame in gang.frames("phase", rank)]
         assert phases[:2] == ["starting", "compute"]
         assert phases.count("data_wait") >= 6
