@@ -27,7 +27,7 @@ NS = 1_000_000_000
 IDLE_CORES = 0.03  # a rank that only waits: its watchdogs and pollers use less
 DUMP_NS = 500_000_000  # what a rank gets to write its stacks
 UNDECLARED = frozenset({"starting", "compute", "data_wait", "done"})
-PROGRESS = frozenset({"step", "log", "phase"})
+PROGRESS = frozenset({"steps", "log", "phase"})
 STACK_LINES = 40
 COLLECTIVE = re.compile(
     r"all_?reduce|all_?gather|reduce_scatter|all_?to_?all|broadcast|barrier|distributed_c10d|process_group|mpi4py|"
