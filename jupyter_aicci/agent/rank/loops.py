@@ -20,6 +20,7 @@ from .gate import Gate, timed
 from .session import Session
 
 NAMES = 32  # values of one log
+NOT_LOGGED = ("epoch", "_runtime", "_per_second", "total_flos")  # what the timeline knows better
 
 
 def trainer(module: ModuleType, session: Session) -> None:
@@ -64,6 +65,7 @@ def _lightning_callback(base: Any, session: Session) -> Any:
     evals = Gate(session, session.clock.place("eval"), "validations", early=True)
     heard = Gate(session, 0, "logs of Lightning")
     begun: list[bool] = []
+    logged: set[int] = set()
 
     class Told(base):  # type: ignore[misc]
         """What Lightning tells its callbacks."""
@@ -72,7 +74,7 @@ def _lightning_callback(base: Any, session: Session) -> Any:
             heard.seen(lambda: _plan(session, trainer.estimated_stepping_batches))
 
         def on_train_batch_end(self, trainer: Any, *_: Any, **__: Any) -> None:
-            heard.seen(lambda: _log(session, trainer.logger_connector._logged_metrics))
+            heard.seen(_log_of_batch, session, trainer, logged)
 
         def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
             begun.append(evals.begin())
@@ -86,6 +88,15 @@ def _lightning_callback(base: Any, session: Session) -> Any:
     return Told
 
 
+def _log_of_batch(session: Session, trainer: Any, logged: set[int]) -> None:
+    """Lightning's own rhythm: every `log_every_n_steps`-th step, once."""
+    step = trainer.global_step
+    if step % max(1, trainer.log_every_n_steps) == 0 and step not in logged:
+        logged.clear()
+        logged.add(step)
+        _log(session, trainer.logged_metrics)
+
+
 def _plan(session: Session, steps: Any) -> None:
     if isinstance(steps, (int, float)) and math.isfinite(steps):
         session.plan_steps(int(steps))
@@ -95,7 +106,7 @@ def _log(session: Session, values: Mapping[str, Any]) -> None:
     """Log what is a number, under the names that the library gives."""
     numbers: dict[str, float | int] = {}
     for name, value in values.items():
-        if len(numbers) < NAMES and (number := number_of(value)) is not None:
+        if len(numbers) < NAMES and not str(name).endswith(NOT_LOGGED) and (number := number_of(value)) is not None:
             numbers[str(name)] = number
     if numbers and session.mine():
         session.write("log", step=session.step, values=numbers)

@@ -67,6 +67,11 @@ def _time_batches(kind: Any, session: Session, gate: Gate) -> None:
     kind.__next__ = timed_next
 
 
+def _batch_size(loader: Any) -> int:
+    """Samples a batch; 0 where the loader does not say, as one whose sampler makes batches of its own sizes."""
+    return loader.batch_size or getattr(loader.batch_sampler, "batch_size", None) or 0
+
+
 def _time_starts(kind: Any, session: Session, gate: Gate) -> None:
     plain, known = kind.__iter__, set[str]()
 
@@ -75,7 +80,7 @@ def _time_starts(kind: Any, session: Session, gate: Gate) -> None:
             return
         session.works()
         prefetch = (loader.prefetch_factor or 0) if loader.num_workers else 0
-        data = {"workers": loader.num_workers, "prefetch": prefetch, "batch": loader.batch_size}
+        data = {"workers": loader.num_workers, "prefetch": prefetch, "batch": _batch_size(loader)}
         text = "a loader with " + ", ".join(f"{name} {value}" for name, value in data.items())
         if text not in known:
             known.add(text)
