@@ -68,6 +68,30 @@ def frames_life(directory: Path) -> None:
     store.close()
 
 
+def rollups_life(directory: Path) -> None:
+    """Samples of a node, sealed and rolled up every few seconds."""
+    from jupyter_aicci.store.rollups import Rollups
+
+    store = FrameStore(directory / "frames.db")
+    rollups = Rollups(directory / "rollups", writable=True)
+    for part in range(2):
+        seconds = range(30 * part, 30 * part + 30)
+        frames = [{"k": "sample", "t": n, "ranks": {"0": {"cpu": n / 2, "read": 9 * n}}} for n in seconds]
+        store.append([(SPOOLS[0], n + 1, frame, T0 + n * S) for n, frame in zip(seconds, frames, strict=True)])
+        seal(store)
+        rollups.take(store)
+    rollups.close()
+    store.close()
+
+
+def rolled_up(directory: Path) -> list[object]:
+    """What the roll-ups of `rollups_life` say."""
+    from jupyter_aicci.store.rollups import Rollups
+
+    rollups = Rollups(directory / "rollups", origin_ns=T0)
+    return [rollups.window(metric, ["rank-0"], 0, 60, 6).mean.tolist() for metric in ("cpu", "read")]
+
+
 def disk_full(directory: Path) -> None:
     """Fill a disk of one megabyte with runs, then free some of it and go on."""
     (directory / "ballast").write_bytes(b"x" * 200_000)
@@ -107,4 +131,5 @@ def refused_home(directory: Path) -> None:
 if __name__ == "__main__":
     name, place = sys.argv[1], Path(sys.argv[2])
     os.umask(0o077)
-    {"journal": journal_life, "frames": frames_life, "full": disk_full, "home": refused_home}[name](place)
+    scenarios = {"journal": journal_life, "frames": frames_life, "rollups": rollups_life, "full": disk_full}
+    (scenarios | {"home": refused_home})[name](place)

@@ -23,6 +23,7 @@ from jupyter_aicci.store.columns import Floats, Ints, Reader, pack_floats, pack_
 Form = Any  # JSON: {"key": form}, "i" and "f" for a number, ["l", form, …], ["t", width], ["c", constant]
 HEAD = struct.Struct("<I")
 FEW = 3  # frames of one form that are not worth columns
+MOST_FORMS = 256  # columns for rare forms, too, where there are no more forms than that
 DEEPEST = 40  # a frame nested further stays JSON
 INT64 = 1 << 63
 LEVEL = 1  # of zlib; 6 saves 3 % and takes 3 times as long
@@ -64,8 +65,10 @@ class Chunk:
         return sum(group.ints.size + group.floats.size + sum(t.size for t in group.tables) for group in self.groups)
 
 
-def pack(seqs: Sequence[int], times_ns: Sequence[int], frames: Sequence[dict[str, Any]]) -> bytes:
-    """The blob of frames in the order of their seq."""
+def pack(
+    seqs: Sequence[int], times_ns: Sequence[int], frames: Sequence[dict[str, Any]], *, numbers_matter: bool = False
+) -> bytes:
+    """The blob of frames in the order of their seq; `numbers_matter`: those of rare forms are wanted as columns, too."""
     heaps: dict[str, _Heap] = {}
     plain: list[tuple[int, dict[str, Any]]] = []
     for at, frame in enumerate(frames):
@@ -76,7 +79,8 @@ def pack(seqs: Sequence[int], times_ns: Sequence[int], frames: Sequence[dict[str
             plain.append((at, frame))
             continue
         heaps.setdefault(form, _Heap()).add(at, frame, numbers)
-    groups = [(form, heap) for form, heap in heaps.items() if len(heap.at) > FEW and heap.rows[0].any]
+    few = 0 if numbers_matter and len(heaps) <= MOST_FORMS else FEW
+    groups = [(form, heap) for form, heap in heaps.items() if len(heap.at) > few and heap.rows[0].any]
     kept = {id(heap) for _, heap in groups}
     plain += [
         pair for heap in heaps.values() if id(heap) not in kept for pair in zip(heap.at, heap.frames, strict=True)

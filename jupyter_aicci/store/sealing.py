@@ -131,6 +131,6 @@ def _packed(store: FrameStore, upto: int) -> Iterator[tuple[object, ...]]:
         keyed.sort(key=lambda pair: (pair[0][0], pair[0][1] if pair[0][0] != "told" else 0))  # stable: by seq
         for (class_, _), group in groupby(keyed, key=lambda pair: (pair[0][0], pair[0][0] == "told" or pair[0][1])):
             seqs, times_ns, bodies = zip(*(item for _, item in group), strict=True)
-            blob = pack(seqs, times_ns, bodies)
+            blob = pack(seqs, times_ns, bodies, numbers_matter=class_ != "told")
             span = (seqs[0], seqs[-1], min(times_ns), max(times_ns), len(seqs))
             yield (upto, source, class_, *span, zlib.crc32(blob), blob)
