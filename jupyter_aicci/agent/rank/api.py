@@ -41,6 +41,7 @@ checkpoint: Checkpoint
 _ATTRIBUTES: dict[str, Any] = {}  # the values of the names above, once there is a session
 _session: Session | None = None
 _star: Star | None = None
+_spans: dict[str, Span] = {}  # the session's
 
 
 class UnknownDataError(LookupError):
@@ -71,8 +72,8 @@ class _Data(Mapping[str, Path]):
 
 def start(session: Session) -> None:
     """Make this module speak for `session`; called once in each rank's process."""
-    global _session, _star
-    _session, _star = session, Star(session)
+    global _session, _spans, _star
+    _session, _spans, _star = session, session.spans, Star(session)
     output = Path(session.run_dir, "out")
     output.mkdir(mode=0o700, parents=True, exist_ok=True)
     _ATTRIBUTES.update(
@@ -122,7 +123,7 @@ def span(name: str) -> Span:
 
     A step's time is counted by phase to the nanosecond; on the bar of the node a span is drawn where it lasts 50 ms or more.
     """
-    return _current().span(name)
+    return _spans.get(name) or _current().span(name)
 
 
 def should_stop() -> bool:

@@ -12,6 +12,7 @@ Must not import: a framework.
 from __future__ import annotations
 
 import time
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,21 @@ Pending = tuple[int, int, Any, Any]  # place, ns on the host, an accelerator's m
 class Clock:
     """Where the time of a rank went since its last step; `say(phase, t_ns)` writes a phase frame."""
 
-    __slots__ = ("at", "base", "long", "names", "ns", "open", "pending", "places", "said_ns", "say", "since_ns", "told")
+    __slots__ = (
+        "at",
+        "base",
+        "long",
+        "names",
+        "ns",
+        "open",
+        "pending",
+        "places",
+        "said_ns",
+        "say",
+        "since_ns",
+        "thread",
+        "told",
+    )
 
     def __init__(self, say: Callable[[str, int], None]) -> None:
         self.say = say
@@ -38,6 +53,7 @@ class Clock:
         self.places = {name: place for place, name in enumerate(FIXED)}
         self.ns = [0] * len(FIXED)  # by place, since the last step
         self.base = self.at = STARTING
+        self.thread = get_ident()  # whose time it is
         self.since_ns = self.said_ns = 0
         self.open: list[tuple[int, int]] = []  # (place, since ns), the innermost last
         self.told = 0  # how many of them a phase frame has said
@@ -163,20 +179,43 @@ class Clock:
 
 
 class Span:
-    """A phase of the program's own, as a context manager or a decorator; one object a name, which may be used again and nested."""
+    """A phase of the program's own, as a context manager or a decorator; one object a name, which may be used again and nested.
 
-    __slots__ = ("_clock", "_mine", "_place")
+    Entered in the program's inner loop: `enter` and `leave` for the case that nothing has to be said, written out.
+    """
 
-    def __init__(self, clock: Clock, place: int, mine: Callable[[], bool]) -> None:
-        self._clock, self._place, self._mine = clock, place, mine
+    __slots__ = ("_clock", "_place")
+
+    def __init__(self, clock: Clock, place: int) -> None:
+        self._clock, self._place = clock, place
 
     def __enter__(self) -> None:
-        if self._mine():
-            self._clock.enter(self._place)
+        clock, place = self._clock, self._place
+        if get_ident() != clock.thread:
+            return
+        now_ns = _now(BOOT)
+        clock.ns[clock.at] += now_ns - clock.since_ns
+        clock.since_ns = now_ns
+        clock.at = place
+        clock.open.append((place, now_ns))
+        if place in clock.long:
+            clock.tell()
 
-    def __exit__(self, *_: object) -> None:
-        if self._mine():
-            self._clock.leave(self._place)
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        clock = self._clock
+        if get_ident() != clock.thread:
+            return
+        is_open = clock.open
+        now_ns = _now(BOOT)
+        if is_open and clock.told < len(is_open):
+            place, from_ns = is_open[-1]
+            if place == self._place and now_ns - from_ns < LONG_NS:
+                clock.ns[place] += now_ns - clock.since_ns
+                clock.since_ns = now_ns
+                is_open.pop()
+                clock.at = is_open[-1][0] if is_open else clock.base
+                return
+        clock.leave(self._place)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         import functools

@@ -52,7 +52,6 @@ class Session:
         self.run_dir, self.resume_step = plan["run_dir"], int(plan["resume_step"])
         self.node_dir = entry["env"].get("AICCI_NODE_DIR") or os.environ["AICCI_NODE_DIR"]
         self.clock = Clock(self._say_phase)
-        self.thread = get_ident()  # the clock's
         self.step: int | None = None
         self.steps_done = 0  # steps before this attempt, then with those of it
         self.stop_wanted = False
@@ -66,7 +65,7 @@ class Session:
         self._records = Records()
         self._stepped = False  # the clock's thread is known to be the one that steps
         self._due_ns = self._second_ns = self._saved_ns = 0
-        self._spans: dict[str, Span] = {}
+        self.spans: dict[str, Span] = {}
         self._spool: SpoolWriter | None = None
         self._unsaid: deque[dict[str, Any]] = deque(maxlen=UNSAID_FRAMES)
         self._again_ns = 0  # when it is tried again
@@ -144,15 +143,15 @@ class Session:
 
     def mine(self) -> bool:
         """Whether this is the thread whose time is told."""
-        return get_ident() == self.thread
+        return get_ident() == self.clock.thread
 
     def span(self, name: str) -> Span:
         """The phase `name` as a context manager; one object a name."""
-        found = self._spans.get(name)
+        found = self.spans.get(name)
         if found is None:
-            found = Span(self.clock, self.clock.place(name), self.mine)
-            if len(self._spans) < MOST_SPANS:
-                self._spans[name] = found
+            found = Span(self.clock, self.clock.place(name))
+            if len(self.spans) < MOST_SPANS:
+                self.spans[name] = found
         return found
 
     def works(self) -> None:
@@ -162,7 +161,7 @@ class Session:
 
     def done(self) -> None:
         """The program is over; what follows is its end."""
-        self.thread = get_ident()
+        self.clock.thread = get_ident()
         self.clock.leave_all()
         self.flush(all_of_them=True)
         self.clock.rebase(DONE)
@@ -210,10 +209,10 @@ class Session:
         """`count` steps end here, the last of them is number `step`."""
         if not self.here:
             return
-        if self.thread != get_ident():
+        if self.clock.thread != get_ident():
             if self._stepped:
                 return  # another thread's steps have no time here
-            self.thread = get_ident()
+            self.clock.thread = get_ident()
         self._stepped = True
         self.works()
         now_ns, ns, pending = self.clock.step()
