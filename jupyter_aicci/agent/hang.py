@@ -39,13 +39,14 @@ COLLECTIVE = re.compile(
 class Watched:
     """What is known of one rank's progress."""
 
-    __slots__ = ("claim", "log_bytes", "offset", "phase", "rank", "stacks_from", "stopped")
+    __slots__ = ("at_ns", "claim", "log_bytes", "offset", "phase", "rank", "stacks_from", "stopped", "used_s")
 
     def __init__(self, rank: int, claim: Claim) -> None:
         self.rank, self.claim = rank, claim
         self.offset = self.log_bytes = self.stacks_from = 0
         self.phase = "starting"
         self.stopped = False
+        self.at_ns, self.used_s = boot_ns(), 0.0  # the tree's CPU time at the last look
 
 
 class HangWatch:
@@ -66,8 +67,12 @@ class HangWatch:
         self.ranks.pop(rank, None)
         self._progress_ns = boot_ns()
 
+    def suspected(self) -> bool:
+        """Whether nothing has moved for half the time after which it is called a hang."""
+        return bool(self.ranks) and self.hang_ns > 0 and boot_ns() - self._progress_ns > self.hang_ns // 2
+
     def look(self, sampler: Sampler) -> list[dict[str, Any]]:
-        """The `hang` frames that are due."""
+        """The `hang` frames that are due; once a second, since CPU time is counted in hundredths."""
         if not self.ranks:
             return []
         frames = self._stopped(sampler)
@@ -93,8 +98,12 @@ class HangWatch:
         size = _size(os.path.join(self.node_dir, f"rank-{watched.rank}.log"))
         moved |= size != watched.log_bytes
         watched.log_bytes = size
-        tree = sampler.trees.get(watched.rank)
-        return moved or (tree is not None and tree.cpu_cores > IDLE_CORES)
+        tree, now_ns = sampler.trees.get(watched.rank), boot_ns()
+        if tree is None:
+            return moved
+        used_s, passed_s = tree.used_s - watched.used_s, (now_ns - watched.at_ns) / NS
+        watched.used_s, watched.at_ns = tree.used_s, now_ns
+        return moved or used_s > IDLE_CORES * passed_s
 
     def _stopped(self, sampler: Sampler) -> list[dict[str, Any]]:
         """A frame for ranks that were stopped since the last look."""

@@ -21,6 +21,7 @@ from .frames import SpoolWriter, boot_ns, read_spool
 from .hang import HangWatch
 from .identity import alive, open_pidfd, read_claim, take_claim
 from .sampling import Sampler
+from .sampling.pace import Pace
 from .warmstart import cold_keeper, fork_keeper
 
 TYPE_CHECKING = False
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 NS = 1_000_000_000
-SAMPLE_NS = NS
 QUICK_MS = 2  # while something is known to be about to happen: a claim, an exit file
 QUICK_FOR_NS = NS
 SLOW_MS = 50
@@ -102,9 +102,10 @@ class Agent:
         self.keeper_due_ns = 0
         self.children: set[int] = set()  # keepers that this process executed and has to reap
         self.quick_until_ns = 0
-        self.sampler = Sampler()
+        self.sampler = Sampler(plan)
+        self.pace = Pace(boot_ns(), time.process_time())
         self.hang = HangWatch(node_dir, float(plan.get("hang_s") or 0))
-        self.sample_due_ns = boot_ns() + SAMPLE_NS
+        self.stopping = False  # a wish to stop has been seen
         self.memory_ratio = 0.0
 
     def path(self, name: str) -> str:
@@ -123,7 +124,7 @@ class Agent:
             self._look_at_exits()
             if self._look_at_end():
                 return
-            if boot_ns() >= self.sample_due_ns:
+            if boot_ns() >= self.pace.due_ns:
                 self._sample()
             self._wait()
 
@@ -145,8 +146,8 @@ class Agent:
         except OSError as error:
             print(f"{self.spool_path}: {error}", file=sys.stderr, flush=True)
 
-    def note(self, topic: str, text: str) -> None:
-        self.say({"k": "note", "topic": topic, "text": text, "data": {}})
+    def note(self, topic: str, text: str, data: dict[str, Any] | None = None) -> None:
+        self.say({"k": "note", "topic": topic, "text": text, "data": data or {}})
 
     def progress(self, text: str) -> None:
         self.say({"k": "progress", "text": text, "ratio": None}, must=False)
@@ -278,13 +279,29 @@ class Agent:
 
     def _sample(self) -> None:
         self._reap()
-        self.sample_due_ns = max(self.sample_due_ns + SAMPLE_NS, boot_ns())
+        full = self.pace.taken(boot_ns())
         frame = self.sampler.sample()
         node = frame["node"]
         self.memory_ratio = node["memory"] / node["memory_total"] if node["memory_total"] else 0.0
         self.say(frame, must=False)
-        for hang in self.hang.look(self.sampler):
-            self.say(hang)
+        for topic, text, data in self.sampler.notes():
+            if topic == "xid" or text not in self.said.notes:
+                self.said.notes.add(text)
+                self.note(topic, text, data)
+        if full:
+            for hang in self.hang.look(self.sampler):
+                self.say(hang)
+        if self._is_trouble():
+            self.pace.trouble(boot_ns())
+        slower = self.pace.spent(boot_ns(), time.process_time())
+        if slower:
+            self.note("agent", slower)
+
+    def _is_trouble(self) -> bool:
+        """Whether to look closer for a moment: time is being lost, nothing moves, or the run has been told to stop."""
+        stopping = os.path.exists(self.path("stop.json"))
+        told, self.stopping = stopping and not self.stopping, stopping
+        return told or bool(self.sampler.trouble) or self.hang.suspected()
 
     def _wait(self) -> None:
         """Until a rank or the keeper ends, or the next look is due."""
@@ -303,7 +320,7 @@ class Agent:
 
     def _pause_ms(self) -> int:
         now_ns = boot_ns()
-        until_sample_ms = max(0, (self.sample_due_ns - now_ns) // 1_000_000) + 1
+        until_sample_ms = max(0, (self.pace.due_ns - now_ns) // 1_000_000) + 1
         waits_for = self.keeper_fd < 0 or self.ended or len(self.said.started) < len(self.ranks)
         if not waits_for:
             return int(until_sample_ms)
