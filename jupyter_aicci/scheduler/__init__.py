@@ -11,7 +11,7 @@ from jupyter_aicci.scheduler.cluster import Cluster, Host, NodeState, cluster_of
 from jupyter_aicci.scheduler.decide import decide
 from jupyter_aicci.scheduler.decisions import Decisions, Never, Preempt, Reserve, Start, Wait, WhyClass
 from jupyter_aicci.scheduler.explain import why
-from jupyter_aicci.scheduler.forecast import Forecast, Outlook, outlook
+from jupyter_aicci.scheduler.forecast import Forecast, Outlook, domain_of, outlook
 from jupyter_aicci.scheduler.never import never, refusal, would_start_now
 from jupyter_aicci.scheduler.order import History
 from jupyter_aicci.scheduler.policies import POLICIES, Policy, policy_named
@@ -42,6 +42,7 @@ __all__ = [
     "WhyClass",
     "cluster_of",
     "decide",
+    "domain_of",
     "never",
     "outlook",
     "parse_queues",

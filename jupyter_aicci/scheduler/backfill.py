@@ -3,13 +3,15 @@
 In: a session and the row of a waiting run. Out: the run's place in the session's plan, and a `Reserve`.
 Method: EASY (Lifka 1995) keeps a place for the first run in line; conservative backfill (Mu'alem & Feitelson,
 IEEE TPDS 12(6), 2001) for every one.
-Rule: a run keeps the hosts that it was promised, and each host keeps the order of its reservations. So a run that ends early
-makes later starts earlier or leaves them where they were, and none later.
+Rule: a promise stands as it was made. All promises are a schedule that can be carried out together, each later one is made around
+it, and whoever starts early, in a gap or in the place of one that ended early, is gone before the next promise begins. So by the
+moment that a run was promised its hosts are free.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.scheduler.choose import Choice, highest_level
 from jupyter_aicci.scheduler.decisions import Reserve
 from jupyter_aicci.scheduler.fit import Picks
-from jupyter_aicci.scheduler.found import Found
+from jupyter_aicci.scheduler.found import Found, Kept
 from jupyter_aicci.scheduler.plan import Plan, Slot
 from jupyter_aicci.scheduler.runs import Promise
 from jupyter_aicci.scheduler.session import Session
@@ -28,30 +30,36 @@ LEAST_S = 60.0  # a run of which nobody knows how long it takes is expected to t
 
 
 def keep_promises(session: Session) -> None:
-    """Runs that were promised hosts have them, in the order of the line: whose moment has come starts, the others stay booked."""
+    """Runs that were promised a place in time have it, as it was promised."""
     if not session.runs.promises:
         return
     plan = planned(session)
-    for at in session.order.tolist():
-        promise = session.runs.promises.get(session.runs.waiting_ids[at])
-        kept = _kept(session, at, promise) if promise is not None else None
-        if kept is None:
+    for start_s, at, choice, picks in sorted(_promised(session), key=lambda promised: promised[:2]):
+        row, shape = session.waiting[at], choice.shape
+        plan.book(at, shape, picks, start_s, start_s + float(left_s(session, row)))
+        _kept(session, at, Found(choice=choice, nodes=int(picks.counts.sum()), picks=picks), start_s)
+
+
+def _promised(session: Session) -> Iterator[tuple[float, int, Choice, Picks]]:
+    """(start, row, shape, hosts) of each promise whose hosts are still there and take the shape."""
+    for at, run_id in enumerate(session.runs.waiting_ids):
+        promise = session.runs.promises.get(run_id)
+        if promise is None:
             continue
-        choice, picks = kept
-        start_s = plan.when(choice.shape, picks)
-        if start_s <= session.now_s and _room_on(session, choice, picks):
-            session.start(at, Found(choice=choice, nodes=int(picks.counts.sum()), picks=picks))
-        else:
-            keep(session, at, choice, Slot(start_s=start_s, picks=picks))
+        choice = next((choice for choice in session.options(at) if choice.shape.name == promise.shape), None)
+        hosts = [session.fabric.index.get(name, -1) for name in promise.hosts]
+        if choice is not None and -1 not in hosts and session.fabric.accepting(choice.shape)[hosts].all():
+            picks = Picks(hosts=np.array(hosts, dtype=np.int64), counts=np.array(promise.counts, dtype=np.int64))
+            yield max(session.now_s, promise.start_s), at, choice, picks
 
 
 def reserve(session: Session, at: int) -> None:
     """Keep the first place in time that the run can have; nothing if nobody knows when there will be one, or it has one."""
     if session.runs.waiting_ids[at] in session.kept:
         return
-    plan, kind = planned(session), session.kind(at)
+    plan, kind, lasts_s = planned(session), session.kind(at), session.ends_s(at) - session.now_s
     level = highest_level(session.fabric, kind) or 0
-    slots = [(choice, plan.earliest(choice.shape, kind.sizes[-1], level)) for choice in session.options(at)]
+    slots = [(choice, plan.earliest(choice.shape, kind.sizes[-1], level, lasts_s)) for choice in session.options(at)]
     known = [(choice, slot) for choice, slot in slots if slot is not None]
     if known:
         choice, slot = min(known, key=lambda pair: pair[1].start_s)
@@ -61,7 +69,7 @@ def reserve(session: Session, at: int) -> None:
 def planned(session: Session) -> Plan:
     """The session's plan, made from what holds nodes where there is none yet."""
     if session.plan is None:
-        session.plan = Plan(session.fabric)
+        session.plan = Plan(session.fabric, session.now_s)
         # Whoever leaves is not seen: the hosts are closed to all but the run that gets them, which stands among the starts.
         row, host = session.runs.where(session.fabric.index)
         stays = ~session.gone[row]
@@ -105,44 +113,34 @@ def _hold(session: Session, plan: Plan, row: np.ndarray, host: np.ndarray) -> No
 
 def keep(session: Session, at: int, choice: Choice, slot: Slot) -> None:
     """Keep this place in time for the run."""
-    plan = planned(session)
-    run_id, picks = session.runs.waiting_ids[at], slot.picks
-    start_s, row = max(session.now_s, slot.start_s), session.waiting[at]
-    plan.book(choice.shape, picks, start_s, start_s + float(left_s(session, row)))
-    sure = not session.guessed[picks.hosts].any()
-    session.guessed[picks.hosts] |= row["limit_s"] == np.inf
-    session.kept[run_id] = Found(choice=choice, nodes=int(picks.counts.sum()), picks=picks)
-    session.booked[picks.hosts] += 1
+    picks, start_s, row = slot.picks, slot.start_s, session.waiting[at]
+    planned(session).book(at, choice.shape, picks, start_s, start_s + float(left_s(session, row)))
+    kept = _kept(session, at, Found(choice=choice, nodes=int(picks.counts.sum()), picks=picks), start_s)
     session.reserves.append(
         Reserve(
-            run_id=run_id,
+            run_id=session.runs.waiting_ids[at],
             start_s=start_s,
             shape=choice.shape.name,
             hosts=tuple(session.fabric.hosts[host].name for host in picks.hosts.tolist()),
             counts=tuple(picks.counts.tolist()),
-            domain=smallest_domain(session.fabric.tree, picks),
-            sure=sure,
+            domain=smallest_domain(session.fabric.tree, picks.hosts),
+            sure=kept.sure,
         )
     )
 
 
-def _kept(session: Session, at: int, promise: Promise) -> tuple[Choice, Picks] | None:
-    """What was promised, if its hosts are still there and take the shape."""
-    choice = next((choice for choice in session.options(at) if choice.shape.name == promise.shape), None)
-    hosts = [session.fabric.index.get(name, -1) for name in promise.hosts]
-    if choice is None or -1 in hosts or not session.fabric.accepting(choice.shape)[hosts].all():
-        return None
-    return choice, Picks(hosts=np.array(hosts, dtype=np.int64), counts=np.array(promise.counts, dtype=np.int64))
+def _kept(session: Session, at: int, found: Found, start_s: float) -> Kept:
+    hosts = found.picks.hosts
+    kept = Kept(found=found, start_s=start_s, sure=not session.guessed[hosts].any())
+    session.guessed[hosts] |= session.waiting["limit_s"][at] == np.inf
+    session.kept[session.runs.waiting_ids[at]] = kept
+    return kept
 
 
-def _room_on(session: Session, choice: Choice, picks: Picks) -> bool:
-    return bool((session.free.room(choice.shape)[picks.hosts] >= picks.counts).all())
-
-
-def smallest_domain(tree: Tree, picks: Picks) -> str:
-    """The name of the lowest domain that holds all these hosts."""
+def smallest_domain(tree: Tree, hosts: np.ndarray) -> str:
+    """The name of the lowest domain that holds all these hosts, which are given in the order of their numbers."""
     for level in range(len(tree.levels) - 1, 0, -1):
-        domains = tree.domain[level][picks.hosts]
+        domains = tree.domain[level][hosts]
         if domains[0] == domains[-1]:
             return tree.names[level][int(domains[0])]
     return tree.levels[0]

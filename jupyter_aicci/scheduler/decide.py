@@ -42,7 +42,7 @@ def settled(
     if session.policy.anew:
         lay_out_anew(session)
         return session
-    if session.policy.backfill is Backfill.CONSERVATIVE:
+    if session.policy.backfill is Backfill.CONSERVATIVE and not likely:
         keep_promises(session)
     for at in _in_line(session):
         _settle(session, at)
@@ -130,8 +130,7 @@ def _clear_of_reservations(session: Session, at: int) -> Found | None:
     session.unplanned = []
     if session.barred(at):
         return None
-    own = session.kept.get(session.runs.waiting_ids[at])
-    return session.place(session.kind(at), session.options(at), clear_until_s=session.ends_s(at), own=own)
+    return session.place(session.kind(at), session.options(at), clear_until_s=session.ends_s(at), own=at)
 
 
 def _wait(session: Session, at: int, blocked: Blocked) -> None:

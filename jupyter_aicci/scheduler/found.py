@@ -16,3 +16,12 @@ class Found:
     nodes: int
     picks: Picks
     columns: tuple[int, ...] | None = None  # devices of a single node, where they were part of the choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A place in time that is kept for a run."""
+
+    found: Found
+    start_s: float
+    sure: bool  # every run that must end before has a limit

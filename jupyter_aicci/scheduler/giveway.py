@@ -113,7 +113,8 @@ def _move_aside(
 def _wait_unit_s(session: Session, at: int, choice: Choice) -> float:
     """What the run loses by waiting for its place in time: units x seconds; 0 where nobody knows when that is."""
     level = highest_level(session.fabric, session.kind(at)) or 0
-    slot = planned(session).earliest(choice.shape, session.kind(at).sizes[-1], level)
+    lasts_s = session.ends_s(at) - session.now_s
+    slot = planned(session).earliest(choice.shape, session.kind(at).sizes[-1], level, lasts_s)
     if slot is None or session.guessed[slot.picks.hosts].any():
         return 0.0
     return float(session.waiting["units"][at]) * max(0.0, slot.start_s - session.now_s)

@@ -15,7 +15,7 @@ from jupyter_aicci.scheduler.backfill import planned
 from jupyter_aicci.scheduler.bandwidth import step_time_ratio
 from jupyter_aicci.scheduler.choose import highest_level
 from jupyter_aicci.scheduler.fit import by_level
-from jupyter_aicci.scheduler.found import Found
+from jupyter_aicci.scheduler.found import Found, Kept
 from jupyter_aicci.scheduler.plan import Slot
 from jupyter_aicci.scheduler.session import Session
 
@@ -31,15 +31,28 @@ def better_later(session: Session, at: int, found: Found) -> Slot | None:
     work_s = _work_s(session, at)
     if now.best_ratio > 1.0 - LEAST_GAIN or not np.isfinite(work_s):
         return None
-    shape, kind = found.choice.shape, session.kind(at)
-    level = max(_best_level(session, found), highest_level(session.fabric, kind) or 0)
-    slot = planned(session).earliest(shape, found.nodes, level)
+    kept = session.kept.get(session.runs.waiting_ids[at])
+    slot = _better_kept(session, kept, found) if kept is not None else _earliest(session, at, found)
     if slot is None or session.guessed[slot.picks.hosts].any():
         return None
     then = session.bandwidth(Found(choice=found.choice, nodes=found.nodes, picks=slot.picks))
     ends_now_s = work_s * step_time_ratio(now, COMM_RATIO)
     ends_then_s = max(0.0, slot.start_s - session.now_s) + work_s * step_time_ratio(then, COMM_RATIO)
     return slot if ends_then_s < ends_now_s * (1.0 - LEAST_GAIN) else None
+
+
+def _better_kept(session: Session, kept: Kept, found: Found) -> Slot | None:
+    """The place that is kept for the run already: it waits for no other, as nothing need happen until that moment has come."""
+    if kept.start_s <= session.now_s or kept.found.choice != found.choice:
+        return None
+    return Slot(start_s=kept.start_s, picks=kept.found.picks)
+
+
+def _earliest(session: Session, at: int, found: Found) -> Slot | None:
+    """The first place at the lowest level of the tree that could hold the gang."""
+    shape, kind = found.choice.shape, session.kind(at)
+    level = max(_best_level(session, found), highest_level(session.fabric, kind) or 0)
+    return planned(session).earliest(shape, found.nodes, level, session.ends_s(at) - session.now_s)
 
 
 def _work_s(session: Session, at: int) -> float:

@@ -201,6 +201,19 @@ class Runs:
         new.placements = placements if order is None else [placements[at] for at in order]
         return new
 
+    def begun(self, placements: Mapping[RunId, Placement], now_s: float) -> Runs:
+        """These, which wait, hold nodes from now on."""
+        at = _found(self.waiting_ids, placements)
+        ids, rows = [self.waiting_ids[place] for place in at], self.waiting[at]
+        rows["started_s"], rows["turn"] = now_s, np.arange(len(at))
+        rows["units"] = [units_of(placements[run_id]) for run_id in ids]
+        rows["nodes"] = [len(placements[run_id].nodes) for run_id in ids]
+        new = self.ended(*ids)
+        held = [*new.placements, *(placements[run_id] for run_id in ids)]
+        new.running_ids, new.running, order = _merged(new.running_ids, new.running, ids, rows)
+        new.placements = held if order is None else [held[place] for place in order]
+        return new
+
     def requeued(self, *runs: Waiting) -> Runs:
         """These hold nothing any more and wait again."""
         return self.ended(*(run.run_id for run in runs)).submitted(*runs)

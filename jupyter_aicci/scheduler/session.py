@@ -21,7 +21,7 @@ from jupyter_aicci.scheduler.choose import Choice, choices, highest_level
 from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, Preempt, Reserve, Start
 from jupyter_aicci.scheduler.fit import Picks, first_fit, largest_fit
-from jupyter_aicci.scheduler.found import Found
+from jupyter_aicci.scheduler.found import Found, Kept
 from jupyter_aicci.scheduler.free import Free
 from jupyter_aicci.scheduler.order import CHANGES, next_change_s, ranked
 from jupyter_aicci.scheduler.plan import Plan
@@ -64,8 +64,7 @@ class Session:
         self.heads: dict[int, RunId] = {}  # by queue: the first run that could not start
         self.unplanned: list[int] = []
         self.plan: Plan | None = None
-        self.kept: dict[RunId, Found] = {}  # where each run starts that has a reservation
-        self.booked = np.zeros(len(self.fabric.hosts), dtype=np.int64)  # runs of `kept` on each host
+        self.kept: dict[RunId, Kept] = {}  # the reservations; in the plan each has its run's row as number
         self.guessed = np.zeros(len(self.fabric.hosts), dtype=bool)  # hosts with a run of which nobody knows how long
         # answers
         self.settled: set[int] = set()
@@ -87,7 +86,7 @@ class Session:
         return Decisions(
             starts=tuple(self.starts),
             preempts=tuple(self.preempts),
-            reserves=tuple(self.reserves),
+            reserves=tuple(reserve for reserve in self.reserves if reserve.run_id in self.kept),
             never=tuple(self.never),
             blocked=self.blocked,
             next_s=self._next_change_s(),
@@ -195,17 +194,16 @@ class Session:
         options: Sequence[Choice],
         *,
         clear_until_s: float | None = None,
-        own: Found | None = None,
+        own: int = -1,
         free: Free | None = None,
     ) -> Found | None:
-        """The best place in what is free; with a moment, one that is in the way of no reservation but its `own` until then."""
+        """The best place in what is free; with a moment, one that is in the way of no reservation until then but of row `own`."""
         best: Found | None = None
         level = highest_level(self.fabric, kind) or 0
         for choice in options:
             room = (free or self.free).room(choice.shape)
             if clear_until_s is not None and self.plan is not None:
-                opened = self.plan.open(choice.shape, room, clear_until_s)
-                room = opened if own is None else np.where(self._booked_by_others(own), opened, room)
+                room = self.plan.open(choice.shape, room, clear_until_s, own)
             if self.soon is not None:
                 room = np.where(self.closed, 0, room)
             found = self._fit(choice, room, kind, level, own=free is None)
@@ -214,12 +212,6 @@ class Session:
                 if best.nodes == kind.nodes:
                     break
         return best
-
-    def _booked_by_others(self, own: Found) -> np.ndarray:
-        """bool[N]: hosts on which somebody else has a reservation."""
-        others = self.booked.copy()
-        others[own.picks.hosts] -= 1
-        return others > 0
 
     def start(self, at: int, found: Found, *, free: Free | None = None, after: tuple[RunId, ...] = ()) -> None:
         """The gang starts there, when those in `after` have left."""
@@ -233,6 +225,9 @@ class Session:
         self.found[self.runs.waiting_ids[at]] = found
         self.turns.started(at, placement)
         if self.plan is not None:
+            kept = self.kept.pop(self.runs.waiting_ids[at], None)
+            if kept is not None:
+                self.plan.unbook(at, kept.found.picks.hosts)
             self.plan.hold(found.choice.shape, found.picks, self.ends_s(at))
 
     def placement(self, found: Found, free: Free, wanted: int = 0) -> Placement:

@@ -29,6 +29,7 @@ from jupyter_aicci.scheduler import (
     Waiting,
     cluster_of,
     decide,
+    domain_of,
     outlook,
     policy_named,
     promise_of,
@@ -157,7 +158,7 @@ class Line:
         start = answer.starts.get(NOBODY)
         if start is not None and not start.after:
             now_s, found = now_ns / NS, start.placement
-            domain = smallest_domain_of(answer.cluster, found)
+            domain = domain_of(answer.cluster.fabric, found)
             expected = Forecast(
                 run_id=NOBODY, place=0, start_s=now_s, latest_s=now_s, shape=found.shape.name, domain=domain,
                 bandwidth=found.bandwidth,
@@ -280,14 +281,3 @@ def bandwidth_text(expected: Forecast | None) -> str:
 def _same(made: tuple[object, ...], before: tuple[object, ...] | None) -> bool:
     """Whether the record is still right: the same `Run` value, and equal numbers beside it."""
     return before is not None and made[0] is before[0] and made[1:] == before[1:]
-
-
-def smallest_domain_of(cluster: Cluster, placement: Placement) -> str:
-    """The name of the lowest domain of the topology that holds all nodes of a placement."""
-    hosts = sorted({cluster.fabric.index[node.host] for node in placement.nodes})
-    tree = cluster.fabric.tree
-    for level in range(len(tree.levels) - 1, 0, -1):
-        domains = {int(tree.domain[level][host]) for host in hosts}
-        if len(domains) == 1:
-            return str(tree.names[level][domains.pop()])
-    return str(tree.levels[0])
