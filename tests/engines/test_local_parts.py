@@ -111,6 +111,14 @@ def test_the_zipapp_is_the_same_file_for_the_same_code(tmp_path: Path) -> None:
     assert again.name == path.name
 
 
+def test_the_zipapp_brings_nvidias_bindings_with_it(tmp_path: Path) -> None:
+    """An agent started with -I -S, in an image without nvidia-ml-py, can still ask NVML."""
+    path = agent_zipapp(tmp_path)
+    code = f"import sys; sys.path.insert(0, {str(path)!r}); import pynvml; print(pynvml.__spec__.origin, pynvml.NVML_SUCCESS)"
+    out = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split() == [f"{path}/pynvml.pyc", "0"]
+
+
 def test_the_zipapp_needs_nothing_but_an_interpreter(tmp_path: Path) -> None:
     """Isolated and without site: every module of it that agent, keeper and zygote need is imported from the file alone."""
     path = agent_zipapp(tmp_path)

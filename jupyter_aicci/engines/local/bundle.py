@@ -1,8 +1,10 @@
 """The agent as one file: a zipapp that any Python on this host or in a pod can execute.
 
-In: the package `jupyter_aicci.agent`. Out: `agent-<hash>.pyz` in the runtime directory: `__main__.py`, and `aicci_agent/…`.
+In: the package `jupyter_aicci.agent`, and `pynvml` of nvidia-ml-py where that is installed. Out: `agent-<hash>.pyz` in the runtime
+directory: `__main__.py`, `aicci_agent/…`, `pynvml.py`.
 Rule 1: the name is made from the content, so an upgrade never changes a file that a running agent or zygote imports from.
 Rule 2: compiled code lies beside the source, for the interpreter that built it; another one compiles the source itself.
+Rule 3: pynvml, which only hosts with NVIDIA's devices import, is compressed; our own code is not, as every agent imports it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pathlib import Path
 
 from jupyter_aicci.agent.files import write_atomic
 
-PACKAGE = "aicci_agent"
+PACKAGE, NVML = "aicci_agent", "pynvml"
 START = "from aicci_agent.__main__ import main\n\nmain()\n"
 UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: found by hash, never compared with the source
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
@@ -36,21 +38,26 @@ def agent_zipapp(runtime: Path) -> Path:
 
 
 def _files() -> dict[str, bytes]:
-    """The package's sources by their name in the zip."""
+    """The sources by their name in the zip."""
     spec = importlib.util.find_spec("jupyter_aicci.agent")
     assert spec is not None
     assert spec.origin is not None
     root = Path(spec.origin).parent
     sources = sorted(path for path in root.rglob("*.py") if "__pycache__" not in path.parts)
-    return {f"{PACKAGE}/{path.relative_to(root).as_posix()}": path.read_bytes() for path in sources}
+    files = {f"{PACKAGE}/{path.relative_to(root).as_posix()}": path.read_bytes() for path in sources}
+    nvml = importlib.util.find_spec(NVML)
+    if nvml is not None and nvml.origin is not None:
+        files[f"{NVML}.py"] = Path(nvml.origin).read_bytes()
+    return files
 
 
 def _zip(files: dict[str, bytes], path: Path) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # stored: zlib costs more than reading 200 kB
         for name, data in {"__main__.py": START.encode(), **files}.items():
-            archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), data)
-            archive.writestr(zipfile.ZipInfo(name + "c", ZIP_TIME), _compiled(data, f"{path}/{name}"))
+            how = zipfile.ZIP_DEFLATED if name == f"{NVML}.py" else zipfile.ZIP_STORED
+            archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), data, how)
+            archive.writestr(zipfile.ZipInfo(name + "c", ZIP_TIME), _compiled(data, f"{path}/{name}"), how)
     return out.getvalue()
 
 
