@@ -6,7 +6,7 @@ Rule 1: counters, not windows: nvmlDeviceGetPcieThroughput measures for 20 ms wi
 Rule 2: each metric is asked for apart (`probe`), each field of one call judged by its own return code.
 Rule 3: of a MIG instance only what is its own is told: its memory and GPM's numbers. Energy, power, clock and links are the whole
 device's, whom others may share.
-Never run on hardware: tests drive it with an NVML (tests/agent/devices/recorded_nvml.py) made after nvml.h and nvidia-ml-py.
+Never run on hardware: tests drive it with an NVML (tests/recorded_nvml.py) made after nvml.h and nvidia-ml-py.
 """
 
 from __future__ import annotations
