@@ -160,7 +160,7 @@ def _rows(story: Story) -> list[Any]:
     places = tuple(
         NodePlacement(
             index=node,
-            host="host",
+            host=f"host-{node}",
             address="127.0.0.1",
             cpus=story.pinned,
             devices=tuple(map(str, range(story.accelerators))),

@@ -72,12 +72,13 @@ def _start(client: Client, case: Case, seed: int, scratch: Path) -> Run:
 
 
 def _outcome(client: Client, run: Run, case: Case, seed: int) -> Outcome:
-    deadline_s = time.monotonic() + LIMIT_S
+    deadline_s, wanted = time.monotonic() + LIMIT_S, case.stop_when_found
     while run.state not in TERMINAL:
         assert time.monotonic() < deadline_s, f"{case.name}: run {run.id} has not ended\n{run.logs()}"
         run.wait(2.0)
-        if case.stop_when_found and any(each["id"] == case.expects for each in run.view().findings):
+        if wanted and any(each["id"] == case.expects for each in run.view().findings):
             run.stop(grace_s=0.0)
+            wanted = False
     summary = run.summary()
     if not case.stop_when_found:
         assert summary["state"] == "succeeded", f"{case.name}: {summary}\n{run.logs()}"

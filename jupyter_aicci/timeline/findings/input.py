@@ -20,6 +20,7 @@ from jupyter_aicci.timeline.findings.rule import CALIBRATED, Rule
 WAIT_WARN, WAIT_HIGH = 0.15, 0.30
 WORKER_BUSY = 0.9  # of a core, each worker
 WORKER_IDLE = 0.5
+CPUS_SHORT = 0.5  # of the time something waited for a CPU
 STORAGE_STALL = 0.20  # of the time, by pressure
 STORAGE_BLOCKED = 0.30  # of the samples with a process in state D
 SPIKE, SPIKES_MOST = 10.0, 0.05
@@ -36,11 +37,12 @@ INPUT_BOUND = Rule(
 LOADER_CPU = Rule(
     id="F02",
     name="input-bound (CPU of the loader)",
-    measures="F01 while each loader worker keeps a core busy.",
-    threshold=f"F01, and the workers use {WORKER_BUSY} core each on average",
-    source="SageMaker Debugger calls a loader busy from 70 % of a core on",
+    measures="F01 while each loader worker keeps a core busy, or would if it got one.",
+    threshold=f"F01, and the workers use {WORKER_BUSY} core each on average; or {WORKER_IDLE} while the CPU pressure is"
+    f" {percent(CPUS_SHORT)} or more",
+    source=f"SageMaker Debugger calls a loader busy from 70 % of a core on; the pressure {CALIBRATED}",
     money="as F01, which it replaces",
-    needs="rank: workers, worker_cpu",
+    needs="rank: workers, worker_cpu; node: psi_cpu",
 )
 LOADER_STORAGE = Rule(
     id="F03",
@@ -71,6 +73,7 @@ class Wait:
     stall: float  # share of the time
     blocked: float  # share of the samples
     busy: float  # share of the node's CPUs
+    short: float  # share of the time in which something waited for a CPU
 
 
 def input_bound(board: Board) -> Iterator[Finding]:
@@ -83,7 +86,8 @@ def input_bound(board: Board) -> Iterator[Finding]:
 def loader_cpu(board: Board) -> Iterator[Finding]:
     """F02: as many workers as make a batch in the time of a step, within the CPUs of a rank."""
     for wait in waits(board):
-        if not wait.worker_cpu >= WORKER_BUSY:
+        contended = wait.worker_cpu < WORKER_BUSY and wait.short >= CPUS_SHORT
+        if not wait.worker_cpu >= (WORKER_IDLE if contended else WORKER_BUSY):
             continue
         wanted, most = _workers_wanted(wait), board.cpus_per_rank
         words = (
@@ -91,7 +95,10 @@ def loader_cpu(board: Board) -> Iterator[Finding]:
             if wait.workers >= 1
             else "the program loads its data itself, and that keeps a core busy"
         )
-        if wanted <= most and wanted > wait.workers:
+        if contended:
+            words = f"{_loader_words(wait)}, short of CPU {percent(min(1.0, wait.short))} of the time"
+            fix = "All CPUs are busy, so more workers would not help: prepare data ahead of time, or take a shape with more CPUs."
+        elif wanted <= most and wanted > wait.workers:
             fix = f"Try num_workers={wanted}."
         elif wait.workers < most:
             fix = f"Try num_workers={most}, all CPUs of a rank; {wanted} would be needed, so prepare data ahead of time, too."
@@ -137,7 +144,7 @@ def waits(board: Board) -> Iterator[Wait]:
             ongoing=not episode.cleared, ranks=ranks, share=float(waited[at].sum() / total[at].sum()),
             wait_ns=float(waited[at].sum()), steps=steps / len(at),
             step_s=float((total[at].sum() - waited[at].sum()) / steps / 1e9),
-            workers=math.nan, worker_cpu=math.nan, stall=math.nan, blocked=math.nan, busy=math.nan,
+            workers=math.nan, worker_cpu=math.nan, stall=math.nan, blocked=math.nan, busy=math.nan, short=math.nan,
         ))  # fmt: skip
 
 
@@ -178,6 +185,7 @@ def _seen(board: Board, wait: Wait) -> Wait:
         stall=mean("psi_io", "node") / 1e6,
         blocked=float(np.nanmean(blocked)) if not np.isnan(blocked).all() else math.nan,
         busy=mean("cpu", "node") / board.cpus,
+        short=mean("psi_cpu", "node") / 1e6,
     )
 
 
@@ -222,6 +230,7 @@ def _finding(board: Board, rule: Rule, wait: Wait, words: str, fix: str) -> Find
         "worker_cpu": wait.worker_cpu,
         "storage_stall": wait.stall,
         "blocked": wait.blocked,
+        "cpu_short": wait.short,
     }
     return board.finding(
         rule,

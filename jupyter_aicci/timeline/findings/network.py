@@ -22,7 +22,7 @@ RETRANSMITS = Rule(
     name="TCP sends again",
     measures="TCP segments sent a second time, of those sent.",
     threshold=f"{percent(RETRANS_WARN)} (high from {percent(RETRANS_HIGH)}) of at least {SEGMENTS:.0f} segments in 10 s, at least"
-    f" {AGAIN:.0f} of them again",
+    f" {AGAIN:.0f} of them again; of a run over several hosts",
     source=HOUSE,
     money="nothing: note",
     needs="node: tcp_out, tcp_retrans",
@@ -39,7 +39,10 @@ RDMA = Rule(
 
 
 def retransmits(board: Board) -> Iterator[Finding]:
-    """F19."""
+    """F19: of runs over several hosts; inside one, what the host's TCP does is other programs'."""
+    attempt = board.run.attempt
+    if attempt is None or len({place.host for place in attempt.placement.nodes}) < 2:
+        return
     length_s = float(board.grid[1] - board.grid[0]) if len(board.grid) > 1 else 0.0
     for whose in board.owners("tcp_out", "tcp_retrans", scope="node"):
         sent, again = board.mean("tcp_out", whose), board.mean("tcp_retrans", whose)

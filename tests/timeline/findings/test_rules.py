@@ -102,6 +102,17 @@ def test_a_loader_that_computes_is_told_how_many_workers() -> None:
     assert story.ids() == ["F02"], "it replaces F01"
 
 
+def test_workers_that_do_not_get_a_cpu_are_short_of_it() -> None:
+    """F02: 0.6 core each under a pressure of 80 %; more workers are not advised. At 20 % it stays F01."""
+    story = a_story(cpus=64)
+    story.wait_s[:] = 0.2
+    loader(story, 2, 0.6)
+    story.measure("psi_cpu", "node-0", 0.8e6)
+    assert the(story, "F02").fix.startswith("All CPUs are busy")
+    story.measure("psi_cpu", "node-0", 0.2e6)
+    the(story, "F01")
+
+
 def test_a_loader_that_does_not_compute_is_not_told_to_have_more_workers() -> None:
     """F02's near miss: workers at half a core are not short of CPU; it stays F01."""
     story = a_story(cpus=64)
@@ -563,8 +574,12 @@ def test_steps_that_were_done_before_are_lost_work() -> None:
 
 
 def test_tcp_that_sends_again_is_a_note() -> None:
-    """F19: 0.5 % of 1,000 segments a second; 0.05 % is nothing, and so are 5 of 100."""
-    story = a_story()
+    """F19: 0.5 % of 1,000 segments a second; 0.05 % is nothing, and so are 5 of 20, and what one host alone does."""
+    alone = a_story()
+    alone.measure("tcp_out", "node-0", 1000.0)
+    alone.measure("tcp_retrans", "node-0", 5.0)
+    silent(alone)
+    story = a_story(nodes=2)
     story.measure("tcp_out", "node-0", 1000.0)
     story.measure("tcp_retrans", "node-0", 5.0)
     assert the(story, "F19").severity == "note"
