@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.agent.checkpoints import latest_complete
 from jupyter_aicci.model.errors import AicciError
-from jupyter_aicci.model.events import NodeHeld, NodeReleased, Noted, Placed, PreemptRequested, Stepped
+from jupyter_aicci.model.events import Event, NodeHeld, NodeReleased, Noted, Placed, PreemptRequested, Stepped
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
@@ -85,7 +85,12 @@ class Loop:
             runs.closed_until_ns = self.budgets.closed_until_ns
         self._line: Line | None = None
         runs.told = self.told
+        self.conditions: Callable[[Run, int], tuple[Event, ...]] = (
+            lambda run, now_ns: ()
+        )  # what a --stop-if brings about
         self.settle: Callable[[Run], None] = lambda run: None  # while the frames of a run that has ended are still open
+        self.keep: Callable[[Run, FrameStore], None] = lambda run, store: None  # the frames of a run that goes on
+        self.put_away: Callable[[Run, FrameStore], None] = lambda run, store: store.close()  # of one that has ended
         self._watches: dict[RunId, Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
@@ -187,8 +192,11 @@ class Loop:
         if watch is not None:
             self._keep_up(run, watch)
             self._read(run, watch)
+            self.keep(run, watch.feed.store)
         reaction = react(run, watch.seen if watch else Seen(attempt=0), self._now(run, watch))
         self._runs.record(reaction.events)
+        if watch is not None and self._runs[run.id].holds_nodes:
+            self._runs.record(self.conditions(self._runs[run.id], self._runs.clock.now_ns()))
         if watch is not None:
             watch.noted |= {str(event.data["key"]) for event in reaction.events if isinstance(event, Noted)}
             if reaction.halt is not None and watch.halted is None:
@@ -230,7 +238,7 @@ class Loop:
         self.settle(run)
         watch = self._watches.pop(run.id, None)
         if watch is not None:
-            watch.feed.close()
+            self.put_away(run, watch.feed.store)
         self._forget_secrets(run)
 
     def _bury(self, run: Run) -> None:

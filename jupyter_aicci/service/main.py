@@ -27,11 +27,13 @@ from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.recover import take_in
 from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
+from jupyter_aicci.service.upkeep import Upkeep
 from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.config import Config, read_config
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home
 
+UPKEEP_FIRST_S, UPKEEP_S = 5.0, 6 * 3600.0  # when runs that have ended are looked after
 WARM_UP_S = 0.05  # after the first answer, what the first run needs is imported, in a thread
 
 
@@ -53,6 +55,8 @@ async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, r
     runs = Runs(journal, Clock(journal))
     loop = Loop(home, runs, engine, config.scheduling, config.budgets)
     desk = Desk(home, runs, loop, engine, config.prices)
+    upkeep = Upkeep(home, runs)
+    loop.keep, loop.put_away = upkeep.look, upkeep.put_away
     end = asyncio.Event()
     desk.shut_down = end.set
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,10 +72,12 @@ async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, r
     loop.adopt()
     ready()
     asyncio.get_running_loop().call_later(WARM_UP_S, _warm, loop, asyncio.get_running_loop())
+    asyncio.get_running_loop().call_later(UPKEEP_FIRST_S, _tend, upkeep, asyncio.get_running_loop())
     await end.wait()
     LOG.info("service ends; runs go on")
     server.stop()
     _withdraw(home)
+    upkeep.close()
     loop.close()
     await asyncio.sleep(0)  # the answer of the shutdown goes out
     await server.close_all_connections()
@@ -86,6 +92,12 @@ def _warm(loop: Loop, clock: asyncio.AbstractEventLoop) -> None:
             clock.call_soon_threadsafe(lambda: loop.line)
 
     Thread(target=bring, daemon=True).start()
+
+
+def _tend(upkeep: Upkeep, clock: asyncio.AbstractEventLoop) -> None:
+    """Look after runs that have ended, now and four times a day."""
+    upkeep.tend_ended()
+    clock.call_later(UPKEEP_S, _tend, upkeep, clock)
 
 
 def listen(home: Home) -> socket.socket:

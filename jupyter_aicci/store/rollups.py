@@ -129,12 +129,10 @@ class Rollups:
             if file.damaged
         )
 
-    def forget(self, width_s: int, before_ns: int | None = None) -> bool:
-        """Delete the roll-ups of one width, all or only if the last of them is older than `before_ns`; whether any went."""
+    def forget(self, width_s: int) -> bool:
+        """Delete the roll-ups of one width; whether there were any."""
         with self._guard:
             found = list(self.folder.glob(f"*.{width_s}.col"))
-            if before_ns is not None:
-                found = [path for path in found if path.stat().st_mtime * NS < before_ns]
             for path in found:
                 path.unlink()
             for key in [key for key in self._files if key[2] == width_s]:
