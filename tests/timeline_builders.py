@@ -149,7 +149,8 @@ class Frames:
 
     def sample(self, seconds: float, cpu: float, rss: float, **more: Any) -> Frames:
         node = {"cpu": cpu, "memory": 3e9, "memory_total": 8e9}
-        ranks = {"0": {"cpu": cpu / 2, "rss": rss / 2}, "1": {"cpu": cpu / 2, "rss": rss / 2}}
+        first = 2 * more.get("node", self.node)
+        ranks = {str(rank): {"cpu": cpu / 2, "rss": rss / 2} for rank in (first, first + 1)}
         return self.add(seconds, "sample", source="agent", ranks=ranks, node_usage=node, **more)
 
     def __iter__(self) -> Iterator[StoredFrame]:

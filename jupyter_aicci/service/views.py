@@ -45,6 +45,7 @@ class Views:
         view = self.accumulator(run).view(
             run,
             cost=cost_series(run, now_ns),
+            billed=meter(run, now_ns).entries,
             now_ns=now_ns,
             width_px=width_px,
             window=window,
@@ -64,18 +65,8 @@ class Views:
 
     def evidence(self, run: Run) -> Evidence:
         """What findings are read from, as of now."""
-        from jupyter_aicci.timeline.gather import gather
-
-        now_ns, frames = self._runs.clock.now_ns(), list[Any]()
-        with self._store(run) as store:
-            cursor = 0
-            while store is not None and cursor < store.last_seq:
-                batch = store.since(cursor, BATCH)
-                if not batch:
-                    break
-                cursor = batch[-1].seq
-                frames += batch
-        return gather(run, frames, meter(run, now_ns).entries, now_ns=now_ns)
+        now_ns = self._runs.clock.now_ns()
+        return self.accumulator(run).gathered.evidence(run, meter(run, now_ns).entries, now_ns=now_ns)
 
     def mark(self, run: Run, view: View, *, width_px: int) -> Mark:
         return self.accumulator(run).mark(view, width_px)
@@ -84,8 +75,15 @@ class Views:
         """What a watcher at `mark` does not have yet."""
         now_ns = self._runs.clock.now_ns()
         cost = cost_series(run, now_ns)
-        seq, told = self._runs.seq(run.id), self._runs.told(run)
-        return self.accumulator(run).delta(mark, run, cost=cost, now_ns=now_ns, seq=seq, told=told)
+        return self.accumulator(run).delta(
+            mark,
+            run,
+            cost=cost,
+            billed=meter(run, now_ns).entries,
+            now_ns=now_ns,
+            seq=self._runs.seq(run.id),
+            told=self._runs.told(run),
+        )
 
     def accumulator(self, run: Run) -> Accumulator:
         """The run's accumulator with every stored frame in it."""

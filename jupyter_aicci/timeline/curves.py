@@ -1,4 +1,4 @@
-"""The curves of a run: logged values, step time, cores and memory, cost; each fed by one kind of frame.
+"""The curves of a run: logged values, step time, cost; each fed by one kind of frame.
 
 Of a value that several ranks log, the lowest rank's is drawn and the extremes over all ranks are kept. After a restart
 of the run the line is broken: the steps done again follow by time, as they happened.
@@ -15,14 +15,14 @@ from dataclasses import replace
 import numpy as np
 
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.model.text import MICRO, NOT_SET, NS, duration, money, number, size
+from jupyter_aicci.model.text import MICRO, NOT_SET, NS, duration, money, number
 from jupyter_aicci.timeline.lanes import Frame, SeriesLane
 from jupyter_aicci.timeline.records import Record
 from jupyter_aicci.timeline.series import Series, thinned
 from jupyter_aicci.timeline.tiles import THROUGHPUT
 
-SAMPLE_GAP_S = 5.0  # samples come every second; a longer silence is a break in the line
 RATE_WINDOW_NS = 10 * NS
+WHOLE_UNITS = ("cores", "%")  # drawn up to what there is, also where only a part is looked at
 APART = ("checkpoint", "eval", "compile")  # phases that no step's time contains
 
 Cost = Sequence[tuple[int, int]]  # (time_ns, micro-units so far), ascending
@@ -142,43 +142,6 @@ class Steps:
         return lane, series
 
 
-class Usage:
-    """Cores and memory that the run's ranks use, summed over its nodes at each sample of the first one."""
-
-    def __init__(self) -> None:
-        self.cpu, self.memory = Series(gap_s=SAMPLE_GAP_S), Series(gap_s=SAMPLE_GAP_S)
-        self._attempt = 0
-        self._latest: dict[int, tuple[float, float]] = {}
-
-    def sample(self, frame: Frame, t_s: float) -> None:
-        ranks = frame.frame.get("ranks") or {}
-        if frame.attempt != self._attempt:
-            self._attempt = frame.attempt
-            self._latest.clear()
-            self.cpu.break_off(t_s, frame.seq)
-            self.memory.break_off(t_s, frame.seq)
-        cores = sum(float(each.get("cpu") or 0.0) for each in ranks.values())
-        held = sum(float(each.get("rss") or 0.0) for each in ranks.values())
-        self._latest[frame.node] = (cores, held)
-        if frame.node == min(self._latest):
-            self.cpu.add(t_s, sum(each[0] for each in self._latest.values()), frame.seq)
-            self.memory.add(t_s, sum(each[1] for each in self._latest.values()), frame.seq)
-
-    def lanes(self, run: Run) -> list[tuple[SeriesLane, Series]]:
-        placement = run.attempt.placement if run.attempt else None
-        cores = placement.shape.cpus * len(placement.nodes) if placement else 0
-        cpu, memory = self.cpu, self.memory
-        used = f"{max(0.0, cpu.last):.1f}" if cpu.count else ""
-        text = f"{used} / {cores}" if cores else used
-        return [
-            (_lane("cpu", "CPU cores", "cores", text, (0.0, max(float(cores), cpu.hi)), cpu), cpu),
-            (
-                _lane("memory", "memory", "B", size(memory.last) if memory.count else "", (0.0, memory.hi), memory),
-                memory,
-            ),
-        ]
-
-
 def value_lane(name: str, drawn: Drawn) -> tuple[SeriesLane, Series]:
     series = drawn.series
     text = number(float(f"{series.last:.4g}"))
@@ -216,7 +179,7 @@ def windowed(lane: SeriesLane, series: Series, from_s: float, to_s: float, width
     t_s, v = (series.t_s, series.v) if whole else series.within(from_s, to_s)
     lo, hi = lane.lo, lane.hi
     if not whole and len(v) and not np.isnan(v).all():
-        hi = float(np.nanmax(v)) if lane.id != "cpu" else hi
+        hi = float(np.nanmax(v)) if lane.unit not in WHOLE_UNITS else hi
         lo = float(np.nanmin(v)) if lane.id.startswith("value:") else lo
     t_s, v = thinned(t_s, v, from_s, to_s, width_px)
     return replace(lane, t_s=t_s.copy(), v=v.copy(), lo=lo, hi=hi)

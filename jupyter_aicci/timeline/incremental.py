@@ -8,32 +8,43 @@ Rule: frames come in the order of seq; feeding one costs microseconds, and memor
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.colours import in_order
-from jupyter_aicci.timeline.curves import Cost, Drawn, Steps, Usage, cost_lane, dense, value_lane, windowed
+from jupyter_aicci.timeline.curves import Cost, Drawn, Steps, cost_lane, dense, value_lane, windowed
+from jupyter_aicci.timeline.gather import Gathered
+from jupyter_aicci.timeline.gauges import Gauges
+from jupyter_aicci.timeline.goodput import goodput, headline, shade
 from jupyter_aicci.timeline.lanes import (
     Floats,
     Frame,
+    HeatLane,
     Lane,
     PhaseLane,
     SeriesLane,
     View,
     significant,
+    times,
     times_json,
     values_json,
 )
-from jupyter_aicci.timeline.phases import Track, node_count, phase_lane
-from jupyter_aicci.timeline.records import Records
+from jupyter_aicci.timeline.partition import Billed
+from jupyter_aicci.timeline.phases import Track, node_count, phase_lane, rank_lane
+from jupyter_aicci.timeline.records import Record
 from jupyter_aicci.timeline.series import Series, thinned
+from jupyter_aicci.timeline.strip import strip
 from jupyter_aicci.timeline.summary import run_summary
 from jupyter_aicci.timeline.tiles import Facts, tiles
 
 MOST_VALUE_LANES = 12
+MOST_RANK_BARS = 32  # of more ranks the strip tells
+SMALL = 20_000  # records that are partitioned anew for every delta; of more, once a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +57,10 @@ class Mark:
     room: int  # points that may still be sent before a fresh view thins them again
     spans: Mapping[str, tuple[Any, ...]]
     cost_t_s: float
+    shade: tuple[Any, ...]
+    heat: tuple[Any, ...]  # how far the strip goes, and over whom
+    width_px: int
+    headline: str
     tiles: tuple[Any, ...]
     run: Mapping[str, Any]
     verdict: Mapping[str, Any] | None
@@ -69,8 +84,9 @@ class Accumulator:
         self._tracks: dict[int, dict[int, dict[int, Track]]] = {}  # node -> attempt -> rank
         self._values: dict[str, Drawn] = {}  # by logged name, in order of first appearance
         self._steps = Steps()
-        self._records = Records()
-        self._usage = Usage()
+        self.gathered = Gathered(origin_ns)  # what evidence, partition and frames are made from
+        self._gauges = Gauges(self.gathered.samples)
+        self._said = (-math.inf, "")  # when the bill was last parted, and what was said of it
         self._progress = ""
         self._top_step: dict[int, int] = {}  # attempt -> highest step
 
@@ -80,17 +96,18 @@ class Accumulator:
             if frame.seq <= self.cursor:
                 continue
             self.cursor = frame.seq
+            records = self.gathered.take(frame)
             match frame.frame["k"]:
                 case "phase":
                     self._phase(frame)
                 case "step":
                     self._step(frame)
                 case "steps":
-                    self._take_records(frame)
+                    self._take_records(frame, records)
                 case "log":
                     self._log(frame)
                 case "sample":
-                    self._usage.sample(frame, self._seconds(frame))
+                    self._gauges.take(frame, self._seconds(frame))
                 case "exit":
                     self._track(frame).end(frame.time_ns)
                 case "progress":
@@ -102,6 +119,7 @@ class Accumulator:
         *,
         cost: Cost,
         now_ns: int,
+        billed: Sequence[Billed] = (),
         width_px: int = 800,
         window: tuple[float, float] | None = None,
         log_text: str = "",
@@ -110,20 +128,31 @@ class Accumulator:
     ) -> View:
         """The run as it looks at `now_ns`, thinned to `width_px` columns of `window` (chart seconds; default: all).
 
-        `cost` is the ledger's curve, `log_text` the last lines of rank 0, `seq` the run's last journal row, `told` what
-        the scheduler says of a run that waits.
+        `cost` is the ledger's curve, `billed` are its entries, `log_text` the last lines of rank 0, `seq` the run's last
+        journal row, `told` what the scheduler says of a run that waits.
         """
         end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
         end_s = (end_ns - run.submitted_ns) / NS
         from_s, to_s = window or (0.0, end_s)
         bars = self._bars(run, now_ns)
+        shades = shade(_of_nodes(bars), end_s)
+        money_lane = dense(cost_lane(run, cost), 200)
         if window:
             bars = tuple(replace(bar, spans=_inside(bar, from_s, to_s)) for bar in bars)
+            money_lane = _part_of(money_lane, from_s, to_s)
         curves = [
             windowed(lane, series, from_s, to_s, width_px, whole=not window) for lane, series in self._curves(run)
         ]
-        money_lane = dense(cost_lane(run, cost), 200)
-        lanes: tuple[Lane, ...] = (*bars, *curves, money_lane)
+        measured = [
+            part
+            for lane, series in self._gauges.lanes(run)
+            for part in (
+                windowed(lane, series, from_s, to_s, width_px, whole=not window),
+                *self._gauges.under(lane, window, width_px),
+            )
+        ]
+        heat = self._heat(width_px, window)
+        lanes: tuple[Lane, ...] = (*bars, *heat, *curves, *measured, replace(money_lane, shade=shades))
         facts = self._facts(run, cost, end_ns)
         return View(
             run=run_summary(run, cost_micro=facts.cost_micro, seq=seq, told=told),
@@ -136,6 +165,8 @@ class Accumulator:
             legend=in_order(span.phase for bar in bars for span in bar.spans),
             log={"rank": 0, "text": log_text},
             verdict=dict(run.verdict) or None,
+            headline=self._headline(run, billed, now_ns, anew=True),
+            window=window,
         )
 
     def mark(self, view: View, width_px: int = 800) -> Mark:
@@ -144,31 +175,54 @@ class Accumulator:
         column_s = max(view.end_s, 1.0) / width_px
         return Mark(
             cursor=view.cursor,
-            shape=self._shape(view.lanes, view.legend),
+            shape=self._shape((lane.id for lane in view.lanes), view.legend),
             column_s=column_s,
             room=8 * width_px,
             spans={bar.id: _signature(bar, view.end_s, column_s) for bar in bars},
             cost_t_s=_last_t_s(view.lanes[-1]),
+            shade=_shade_signature(view.lanes[-1], column_s),
+            heat=self._heat_signature(column_s),
+            width_px=width_px,
+            headline=view.headline,
             tiles=view.tiles,
             run=view.run,
             verdict=view.verdict,
         )
 
     def delta(
-        self, since: Mark, run: Run, *, cost: Cost, now_ns: int, seq: int = 0, told: Mapping[str, Any] | None = None
+        self,
+        since: Mark,
+        run: Run,
+        *,
+        cost: Cost,
+        now_ns: int,
+        billed: Sequence[Billed] = (),
+        seq: int = 0,
+        told: Mapping[str, Any] | None = None,
     ) -> Delta:
         """What is new to the watcher at `since`; points of a curve are to be appended, spans of a bar replaced."""
         end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
         end_s = (end_ns - run.submitted_ns) / NS
-        bars, curves, money_lane = self._bars(run, now_ns), self._curves(run), cost_lane(run, cost)
+        bars, curves, gauges = self._bars(run, now_ns), self._curves(run), list(self._gauges.lanes(run))
+        money_lane = replace(cost_lane(run, cost), shade=shade(_of_nodes(bars), end_s))
         legend = in_order(span.phase for bar in bars for span in bar.spans)
-        shape = self._shape((*bars, *(lane for lane, _ in curves), money_lane), legend)
+        ids = [*(bar.id for bar in bars), *self._heat_ids(), *(lane.id for lane, _ in curves)]
+        ids += [part for lane, _ in gauges for part in (lane.id, *self._gauges.under_ids(lane))]
+        shape = self._shape([*ids, money_lane.id], legend)
         if shape != since.shape or since.room <= 0:
             return Delta(body=None, mark=since, lanes_changed=True)
         spans = {bar.id: _signature(bar, end_s, since.column_s) for bar in bars}
         fresh = {bar.id: [span.to_json() for span in bar.spans] for bar in bars if spans[bar.id] != since.spans[bar.id]}
         series = {lane.id: _tail(lane, curve, since) for lane, curve in curves if curve.last_seq > since.cursor}
-        series |= _cost_tail(money_lane, since.cost_t_s)
+        for lane, curve in gauges:
+            if curve.last_seq > since.cursor:
+                series[lane.id] = _tail(lane, curve, since)
+            series |= {
+                part.id: _thin(part, t_s, v, since) for part, t_s, v in self._gauges.under_since(lane, since.cursor)
+            }
+        series |= _cost_tail(money_lane, since)
+        heat = self._heat_signature(since.column_s)
+        said = self._headline(run, billed, now_ns, anew=run.ended)
         facts = self._facts(run, cost, end_ns)
         tiles_now, summary = tiles(run, facts), run_summary(run, cost_micro=facts.cost_micro, seq=seq, told=told)
         verdict = dict(run.verdict) or None
@@ -183,12 +237,19 @@ class Accumulator:
             changes["spans"] = fresh
         if series:
             changes["series"] = series
+        if heat != since.heat:
+            changes["heat"] = {lane.id: lane.to_json() for lane in self._heat(since.width_px, None)}
+        if said != since.headline:
+            changes["headline"] = said
         mark = replace(
             since,
             cursor=self.cursor,
             room=since.room - max((len(each["t"]) for each in series.values()), default=0),
             spans=spans,
             cost_t_s=max(since.cost_t_s, _last_t_s(money_lane)),
+            shade=_shade_signature(money_lane, since.column_s),
+            heat=heat,
+            headline=said,
             tiles=tiles_now,
             run=summary,
             verdict=verdict,
@@ -199,32 +260,74 @@ class Accumulator:
         return Delta(body=head | changes, mark=mark)
 
     def _bars(self, run: Run, now_ns: int) -> tuple[PhaseLane, ...]:
-        return tuple(phase_lane(run, node, self._tracks.get(node, {}), now_ns) for node in range(node_count(run)))
+        """The nodes' bars, under each those of its ranks."""
+        bars: list[PhaseLane] = []
+        placement = run.attempt.placement if run.attempt else None
+        ranks = placement.world_size if placement else 0
+        for node in range(node_count(run)):
+            tracks = self._tracks.get(node, {})
+            own = sorted({rank for of_attempt in tracks.values() for rank in of_attempt})
+            under = len(own) > 1 and max(ranks, len(own)) <= MOST_RANK_BARS
+            bars.append(phase_lane(run, node, tracks, now_ns, folded=under))
+            bars += [rank_lane(run, node, rank, tracks, now_ns) for rank in own if under]
+        return tuple(bars)
 
     def _curves(self, run: Run) -> list[tuple[SeriesLane, Series]]:
-        """The series lanes in the order they are drawn, their points not yet in them."""
-        drawn = [self._steps.lane(), *(value_lane(*item) for item in self._shown()), *self._usage.lanes(run)]
+        """Step time and logged values in the order they are drawn, their points not yet in them."""
+        lane, series = self._steps.lane()
+        steps = (
+            (replace(lane, parent="step_heat", name=f"rank {self._steps.rank}"), series)
+            if self._heat_ids()
+            else (lane, series)
+        )
+        drawn = [steps, *(value_lane(*item) for item in self._shown())]
         return [pair for pair in drawn if pair[1].count or pair[1].dropped]
+
+    def _heat(self, width_px: int, window: tuple[float, float] | None) -> tuple[HeatLane, ...]:
+        lane = strip(self.gathered.records, self.origin_ns, width_px, window, folded=True)
+        return (lane,) if lane else ()
+
+    def _heat_ids(self) -> tuple[str, ...]:
+        return ("step_heat",) if len(self.gathered.records.ranks) > 1 else ()
+
+    def _heat_signature(self, column_s: float) -> tuple[Any, ...]:
+        """What a strip shows, to the column: it is sent again, whole, when another one has begun."""
+        records = self.gathered.records
+        return len(records.ranks), math.floor((records.end_ns - self.origin_ns) / NS / (4 * column_s))
+
+    def _headline(self, run: Run, billed: Sequence[Billed], now_ns: int, *, anew: bool) -> str:
+        """Where the money went; of many records only once a second."""
+        when, said = self._said
+        if anew or len(self.gathered.records) <= SMALL or now_ns - when >= NS:
+            said = headline(run, goodput(self.gathered.parts(run, billed)))
+            self._said = (now_ns, said)
+        return said
 
     def _shown(self) -> list[tuple[str, Drawn]]:
         """Logged values that get a lane: loss first, the others as they appeared."""
         items = sorted(self._values.items(), key=lambda item: item[0] != "loss")
         return items[:MOST_VALUE_LANES]
 
-    def _shape(self, lanes: Iterable[Lane], legend: Iterable[str]) -> tuple[Any, ...]:
+    def _shape(self, lane_ids: Iterable[str], legend: Iterable[str]) -> tuple[Any, ...]:
         """What a figure is built for."""
         restarts = self._steps.restarts + sum(drawn.restarts for drawn in self._values.values())
-        return (restarts, *(lane.id for lane in lanes), *legend)
+        return (restarts, *lane_ids, *legend)
 
     def _facts(self, run: Run, cost: Cost, end_ns: int) -> Facts:
         return Facts(
             end_ns=end_ns,
             steps=self._steps.done,
+            planned=self._planned(),
             steps_per_s=self._steps.per_s(live=not run.ended),
             logged={name: drawn.series.last for name, drawn in self._values.items()},
             progress=self._progress,
             cost_micro=cost[-1][1] if cost else 0,
         )
+
+    def _planned(self) -> int:
+        """How many steps the program said last that it would do; 0 = not known."""
+        told = (note for note in reversed(self.gathered.notes) if note.get("topic") == "plan")
+        return next((int((note.get("data") or {}).get("steps") or 0) for note in told), 0)
 
     def _seconds(self, frame: Frame) -> float:
         return (frame.time_ns - self.origin_ns) / NS
@@ -249,9 +352,9 @@ class Accumulator:
         self._top_step[frame.attempt] = max(step, self._top_step.get(frame.attempt, -1))
         self._steps.step(frame, int(body["rank"]), step, self._seconds(frame))
 
-    def _take_records(self, frame: Frame) -> None:
+    def _take_records(self, frame: Frame, records: Iterable[Record]) -> None:
         track = self._track(frame)
-        for record in self._records.take(frame):
+        for record in records:
             track.record(record.from_ns, record.to_ns, record.step, record.wait_ns)
             self._steps.record(frame, record, self.origin_ns)
             self._top_step[frame.attempt] = max(record.step, self._top_step.get(frame.attempt, -1))
@@ -280,17 +383,47 @@ def _last_t_s(lane: Lane) -> float:
     return float(lane.t_s[-1]) if isinstance(lane, SeriesLane) and len(lane.t_s) else -math.inf
 
 
+def _of_nodes(bars: Iterable[PhaseLane]) -> list[PhaseLane]:
+    return [bar for bar in bars if not bar.parent]
+
+
+def _part_of(lane: SeriesLane, from_s: float, to_s: float) -> SeriesLane:
+    """A bill between two times, the amounts at both included: it is straight between its points."""
+    if not len(lane.t_s):
+        return lane
+    first_s, last_s = max(from_s, float(lane.t_s[0])), min(to_s, float(lane.t_s[-1]))
+    if last_s < first_s:
+        return replace(lane, t_s=lane.t_s[:0], v=lane.v[:0])
+    inside = lane.t_s[(lane.t_s > first_s) & (lane.t_s < last_s)]
+    t_s = np.unique(np.r_[first_s, inside, last_s])
+    return replace(lane, t_s=t_s, v=np.interp(t_s, lane.t_s, lane.v))
+
+
+def _shade_signature(lane: Lane, column_s: float) -> tuple[Any, ...]:
+    """What is shaded, to the pixel."""
+    shades = lane.shade if isinstance(lane, SeriesLane) else ()
+    return tuple((math.floor(t0 / column_s), math.floor(t1 / column_s)) for t0, t1 in shades)
+
+
 def _tail(lane: SeriesLane, series: Series, since: Mark) -> dict[str, Any]:
-    t_s, v = series.since(since.cursor)
+    return _thin(lane, *series.since(since.cursor), since)
+
+
+def _thin(lane: SeriesLane, t_s: Floats, v: Floats, since: Mark) -> dict[str, Any]:
+    """New points, at most four a pixel column."""
     if not len(t_s):
         return _points(lane, t_s, v)
     columns = max(1, math.ceil((float(t_s[-1]) - float(t_s[0])) / since.column_s))
     return _points(lane, *thinned(t_s, v, float(t_s[0]), float(t_s[-1]), columns))
 
 
-def _cost_tail(lane: SeriesLane, since_s: float) -> dict[str, Any]:
-    new = lane.t_s > since_s
-    return {lane.id: _points(lane, lane.t_s[new], lane.v[new])} if new.any() else {}
+def _cost_tail(lane: SeriesLane, since: Mark) -> dict[str, Any]:
+    new = lane.t_s > since.cost_t_s
+    shaded = _shade_signature(lane, since.column_s) != since.shade
+    if not new.any() and not shaded:
+        return {}
+    shades = {"shade": [times(pair) for pair in lane.shade]} if shaded else {}
+    return {lane.id: _points(lane, lane.t_s[new], lane.v[new]) | shades}
 
 
 def _points(lane: SeriesLane, t_s: Floats, v: Floats) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from jupyter_aicci.timeline.lanes import PhaseLane, Span
 
 DATA_WAIT_SHARE = 0.15
 MOST_SPANS = 2000
+MOST_RANK_SPANS = 300  # of a lane that stands under another
 MOST_CHANGES = 1000  # of one rank; beyond it the short ones are merged: a bar has fewer pixels
 
 WORKING = ("compute", "redone", "data_wait")  # what a step frame may repaint
@@ -121,16 +122,28 @@ def node_count(run: Run) -> int:
     return max((len(attempt.placement.nodes) for attempt in run.attempts), default=least)
 
 
-def phase_lane(run: Run, node: int, tracks: Tracks, now_ns: int) -> PhaseLane:
+def phase_lane(run: Run, node: int, tracks: Tracks, now_ns: int, *, folded: bool = False) -> PhaseLane:
     """The lane of one node."""
-    stretches = bounded(merged(node_stretches(run, node, tracks, now_ns)), MOST_SPANS - 1)
-    origin_ns = run.submitted_ns
-    spans = tuple(
-        Span(t0_s=(from_ns - origin_ns) / NS, t1_s=(to_ns - origin_ns) / NS, phase=phase)
-        for from_ns, to_ns, phase in stretches
-    )
+    spans = _spans(run, node_stretches(run, node, tracks, now_ns), MOST_SPANS - 1)
     hosts = [place.host for attempt in run.attempts for place in attempt.placement.nodes if place.index == node]
-    return PhaseLane(id=f"node-{node}", name=f"node {node}", note=hosts[-1] if hosts else "", spans=spans)
+    return PhaseLane(
+        id=f"node-{node}", name=f"node {node}", note=hosts[-1] if hosts else "", spans=spans, folded=folded
+    )
+
+
+def rank_lane(run: Run, node: int, rank: int, tracks: Tracks, now_ns: int) -> PhaseLane:
+    """The lane of one rank, under its node's."""
+    own = {number: {rank: by_rank[rank]} for number, by_rank in tracks.items() if rank in by_rank}
+    spans = _spans(run, node_stretches(run, node, own, now_ns), MOST_RANK_SPANS)
+    return PhaseLane(id=f"rank-{rank}", name=f"rank {rank}", note="", spans=spans, parent=f"node-{node}")
+
+
+def _spans(run: Run, stretches: list[Stretch], limit: int) -> tuple[Span, ...]:
+    origin_ns = run.submitted_ns
+    return tuple(
+        Span(t0_s=(from_ns - origin_ns) / NS, t1_s=(to_ns - origin_ns) / NS, phase=phase)
+        for from_ns, to_ns, phase in bounded(merged(stretches), limit)
+    )
 
 
 def node_stretches(run: Run, node: int, tracks: Tracks, now_ns: int) -> list[Stretch]:

@@ -26,6 +26,7 @@ PHASES = ("compute", "data_wait", "comm", "checkpoint", "compile", "eval", "span
 COLUMNS = (*KEYS, *PHASES, "straggler", "settled")
 AT = {name: place for place, name in enumerate(COLUMNS)}
 SPANS = AT["spans"]  # every name that a program gives, together
+NOT_WORK = ("starting", "done")  # before the first step and behind the last one: told by the rank's phases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Records:
         self._new: list[tuple[int, ...]] = []
         self._split: tuple[int, Ints, Ints] | None = None  # of so many rows: comm, straggler
         self.top_step: dict[int, int] = {}  # attempt -> highest step
+        self.ranks: set[int] = set()  # that told any
+        self.end_ns = 0  # of the latest record
 
     def __len__(self) -> int:
         return self._count + len(self._new)
@@ -58,7 +61,7 @@ class Records:
     def take(self, frame: Frame) -> Iterator[Record]:
         """Keep the records of one `steps` frame; yields them, the earliest first. What cannot be read is left out."""
         body = frame.frame
-        rank, places = int(body["rank"]), [AT.get(name, SPANS) for name in body["phases"]]
+        rank, places = int(body["rank"]), [AT[name] if name in PHASES else SPANS for name in body["phases"]]
         told = [
             record for record in body["records"] if len(record) == len(places) + 2 and min(record[2:], default=0) >= 0
         ]
@@ -66,11 +69,16 @@ class Records:
         for record in told:
             step, count, from_ns = int(record[1]), max(1, int(record[0])), to_ns
             row = [frame.seq, frame.attempt, frame.node, rank, step, count, from_ns, 0, *(0,) * 7, 0, 0]
-            for place, ns in zip(places, record[2:], strict=True):
-                row[place if place > AT["to_ns"] else SPANS] += int(ns)
+            for name, place, ns in zip(body["phases"], places, record[2:], strict=True):
+                if name in NOT_WORK:
+                    row[AT["from_ns"]] += int(ns)
+                else:
+                    row[place] += int(ns)
             to_ns += sum(map(int, record[2:]))
             row[AT["to_ns"]] = to_ns
             self._new.append(tuple(row))
+            self.ranks.add(rank)
+            self.end_ns = max(self.end_ns, to_ns)
             self.top_step[frame.attempt] = max(step, self.top_step.get(frame.attempt, -1))
             yield _record(row)
         if len(self) > MOST_RECORDS:

@@ -30,13 +30,14 @@ Points = tuple[Floats, Floats]
 class Column:
     """One metric of one owner, as it was read."""
 
-    __slots__ = ("attempt", "counter", "last", "last_t_s", "rate", "seq", "t_s", "v")
+    __slots__ = ("attempt", "counter", "hi", "last", "last_t_s", "rate", "seq", "t_s", "v")
 
     def __init__(self, *, counter: bool) -> None:
         self.counter, self.attempt = counter, 0
         self.t_s, self.v, self.seq = array("d"), array("d"), array("q")
         self.last_t_s, self.last = -math.inf, math.nan
         self.rate = math.nan  # of a counter, since the reading before
+        self.hi = -math.inf  # highest value, of a counter highest rate
 
     @property
     def now(self) -> float:
@@ -56,6 +57,8 @@ class Column:
             self.rate = (value - self.last) / passed_s if self.counter and value >= self.last else math.nan
         self._append(t_s, value, seq)
         self.last_t_s, self.last = t_s, value
+        if self.now > self.hi:  # not where it is NaN
+            self.hi = self.now
 
     def points(self, since_seq: int = -1) -> Points:
         """(t_s, v) of the readings after the frame `since_seq`; of a counter its rates a second."""
@@ -136,7 +139,7 @@ def rates(t_s: Floats, v: Floats) -> Points:
         return np.empty(0), np.empty(0)
     grown = np.diff(v)
     rate = np.where(grown >= 0, grown, np.nan) / np.diff(t_s)
-    keep = ~(np.isnan(rate) & np.r_[False, np.isnan(rate[:-1])])  # one break is enough
+    keep = ~np.isnan(v[:-1])  # the break itself is one already
     return t_s[1:][keep], rate[keep]
 
 

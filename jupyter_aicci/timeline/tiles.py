@@ -22,6 +22,7 @@ class Facts:
 
     end_ns: int
     steps: int  # that the drawn rank has done; 0 = none yet
+    planned: int  # steps that the program wants to do; 0 = not known
     steps_per_s: float  # 0 = not known
     logged: Mapping[str, float]  # latest logged values, in order of first appearance
     progress: str  # what goes on while the run starts
@@ -58,11 +59,21 @@ def _elapsed(run: Run, facts: Facts) -> Tile:
 
 
 def _steps(run: Run, facts: Facts) -> Tile:
+    if facts.steps and facts.planned >= facts.steps:
+        return Tile(value=f"{facts.steps:,} / {facts.planned:,}", label=f"steps{_left(run, facts)}")
     if facts.steps:
         return Tile(value=f"{facts.steps:,}", label="steps")
     if run.state is State.STARTING and facts.progress:
         return Tile(value="–", label=facts.progress)
     return Tile(value="–", label="steps")
+
+
+def _left(run: Run, facts: Facts) -> str:
+    """How long the steps that are missing take at the pace of the last ones."""
+    missing = facts.planned - facts.steps
+    if run.ended or not missing or facts.steps_per_s <= 0:
+        return ""
+    return f" · {clock(missing / facts.steps_per_s)} left"
 
 
 def _throughput(facts: Facts) -> Tile:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from timeline_builders import Frames, Journal, StoredFrame, a_curve, a_long_run, at
 
 from jupyter_aicci.model.run import Run
+from jupyter_aicci.pricing.meter import meter
 from jupyter_aicci.timeline.incremental import Accumulator, Mark
 from jupyter_aicci.timeline.view import view
 
@@ -26,12 +27,13 @@ class Watcher:
         self.fresh(run, cost, now_s)
 
     def fresh(self, run: Run, cost: list[tuple[int, int]], now_s: float) -> None:
-        sent = self.state.view(run, cost=cost, now_ns=at(now_s))
+        sent = self.state.view(run, cost=cost, billed=meter(run, at(now_s)).entries, now_ns=at(now_s))
         self.mark: Mark = self.state.mark(sent)
         self.shown: dict[str, Any] = json.loads(json.dumps(sent.to_json(), allow_nan=False))
 
     def look(self, run: Run, cost: list[tuple[int, int]], now_s: float) -> dict[str, Any] | None:
-        delta = self.state.delta(self.mark, run, cost=cost, now_ns=at(now_s))
+        billed = meter(run, at(now_s)).entries
+        delta = self.state.delta(self.mark, run, cost=cost, billed=billed, now_ns=at(now_s))
         self.mark = delta.mark
         if delta.lanes_changed:
             self.fresh(run, cost, now_s)
@@ -41,7 +43,9 @@ class Watcher:
 
     def apply(self, body: dict[str, Any]) -> None:
         assert body["type"] == "delta"
-        self.shown |= {key: body[key] for key in ("cursor", "end_s", "run", "tiles", "verdict") if key in body}
+        whole = ("cursor", "end_s", "run", "tiles", "verdict", "headline")
+        self.shown |= {key: body[key] for key in whole if key in body}
+        self.shown["lanes"] = [body.get("heat", {}).get(lane["id"], lane) for lane in self.shown["lanes"]]
         lanes = {lane["id"]: lane for lane in self.shown["lanes"]}
         for lane_id, spans in body.get("spans", {}).items():
             lanes[lane_id]["spans"] = spans
@@ -49,13 +53,13 @@ class Watcher:
             lane = lanes[lane_id]
             lane["t"] += series["t"]
             lane["v"] += series["v"]
-            lane |= {key: series[key] for key in ("value", "note", "lo", "hi")}
+            lane |= {key: series[key] for key in ("value", "note", "lo", "hi", "shade") if key in series}
 
 
 said = st.lists(
     st.tuples(
         st.integers(0, 2),
-        st.sampled_from(["step", "loss", "acc", "sample", "compute", "checkpoint", "data_wait"]),
+        st.sampled_from(["step", "steps", "loss", "acc", "sample", "compute", "checkpoint", "data_wait"]),
         st.floats(0.01, 2.0),
         st.one_of(st.floats(-100, 100), st.just(math.nan)),
         st.booleans(),
@@ -72,6 +76,9 @@ def frames_of(words: list[tuple[int, str, float, float, bool]]) -> tuple[Frames,
         seconds += after_s
         if kind == "step":
             frames.step(seconds, place, abs(value) / 100 if math.isfinite(value) else 0.0, rank)
+        elif kind == "steps":
+            part = after_s / (4 if rank else 2)
+            frames.steps(seconds, "compute data_wait comm", (1, place, part, after_s / 8, after_s / 8), rank=rank)
         elif kind in ("loss", "acc"):
             frames.log(seconds, rank, place, **{kind: value})
         elif kind == "sample":
@@ -91,7 +98,12 @@ def same_but_rounding(shown: dict[str, Any], fresh: dict[str, Any]) -> None:
         for lane in view_json["lanes"]:
             if lane["id"] == "cost":  # more points on the same straight line
                 lane["t"] = lane["v"] = []
+                lane["shade"] = [[pytest.approx(t, abs=2 * column_s) for t in pair] for pair in lane["shade"]]
+            if lane["kind"] == "heat":  # is sent again when a column has begun
+                lane |= {"t": lane["t"][:-2], "v": [row[:-2] for row in lane["v"]], "value": "", "lo": 0, "hi": 0}
     for lane, other in zip(shown["lanes"], fresh["lanes"], strict=True):
+        if lane["id"] == "cost":
+            assert lane.pop("shade") == other.pop("shade")
         if lane["kind"] == "phases":
             assert lane["spans"][-1].pop("t1") == pytest.approx(other["spans"][-1].pop("t1"), abs=2 * column_s)
     assert shown == fresh
@@ -112,7 +124,8 @@ def test_deltas_applied_to_a_view_are_the_fresh_view(words: list[tuple[int, str,
         cost = a_curve([(1.0, 0), (now_s, round((now_s - 1) * 1e6))])
         watcher.look(run, cost, now_s)
         done = place
-    same_but_rounding(watcher.shown, view(run, frames, cost=cost, now_ns=at(end_s)).to_json())
+    billed = meter(run, at(end_s)).entries
+    same_but_rounding(watcher.shown, view(run, frames, cost=cost, billed=billed, now_ns=at(end_s)).to_json())
 
 
 def test_two_watchers_of_one_state_see_the_same_whenever_they_look() -> None:
@@ -125,7 +138,7 @@ def test_two_watchers_of_one_state_see_the_same_whenever_they_look() -> None:
         state.feed(frames.stored[place : place + 25])
         often.look(run, cost, 120)
     seldom.look(run, cost, 120)
-    fresh = view(run, frames, cost=cost, now_ns=at(120)).to_json()
+    fresh = view(run, frames, cost=cost, billed=meter(run, at(120)).entries, now_ns=at(120)).to_json()
     same_but_rounding(often.shown, fresh)
     same_but_rounding(seldom.shown, fresh)
 
@@ -261,9 +274,9 @@ def test_a_window_has_only_its_spans_and_points() -> None:
     run, frames, cost = a_long_run()
     whole = view(run, frames, cost=cost, now_ns=at(763))
     part = view(run, frames, cost=cost, now_ns=at(763), window=(295.0, 312.0), width_px=4)
-    bar, loss = part.to_json()["lanes"][0], part.to_json()["lanes"][3]
+    lanes = {lane["id"]: lane for lane in part.to_json()["lanes"]}
+    bar, loss = lanes["node-0"], lanes["value:loss"]
     assert [span["phase"] for span in bar["spans"]] == ["compute", "checkpoint", "compute"]
-    assert loss["id"] == "value:loss"
     assert loss["t"][0] < 295.0
     assert loss["t"][-1] > 312.0
     assert len(loss["t"]) <= 4 * 6
