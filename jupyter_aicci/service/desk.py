@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jupyter_aicci import __version__
 from jupyter_aicci.agent.files import write_json
 from jupyter_aicci.model.errors import ConflictError, UserError
-from jupyter_aicci.model.events import Stepped, StopRequested, Submitted
+from jupyter_aicci.model.events import Corrected, Stepped, StopRequested, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
@@ -25,10 +26,13 @@ from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import NOT_SET, money
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.provision import launcher_environment, rank_environment
+from jupyter_aicci.service.bills import Bills, frames_of
+from jupyter_aicci.service.conditions import Conditions
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.limits import moment_ns, parse_deadline_ns, refuse_budget
 from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.runs import Runs, same_spec
+from jupyter_aicci.service.speed import Speeds
 from jupyter_aicci.service.views import Views
 from jupyter_aicci.store.disk import from_os_error
 from jupyter_aicci.store.paths import Home
@@ -42,9 +46,18 @@ class Desk:
     def __init__(self, home: Home, runs: Runs, loop: Loop, engine: Engine, prices: PriceBook) -> None:
         self.home, self.runs, self.loop, self.engine, self.prices = home, runs, loop, engine, prices
         self.views = Views(home, runs, loop.store)
-        loop.settle = self.views.settle
+        self.speeds = Speeds(home, runs, self.views, loop)
+        self.bills = Bills(runs, partial(frames_of, home, loop.store))
+        self.conditions = Conditions(self.bills.values)
+        loop.settle, loop.conditions = self._settle, self.conditions.rows
         self.started_ns = runs.clock.now_ns()
         self.shut_down: Callable[[], None] = lambda: None
+
+    def _settle(self, run: Run) -> None:
+        """The run has ended: what was wrong with it and where its money went goes into its journal."""
+        self.views.settle(run)
+        self.bills.settle(run)
+        self.conditions.forget(run)
 
     def status(self) -> dict[str, Any]:
         """The answer of GET /v1/status."""
@@ -137,6 +150,18 @@ class Desk:
         if spec.launcher:
             return launcher_environment({}, **common)
         return rank_environment({}, local_rank=0, retries=spec.retries, **common)
+
+    def correct(self, run: Run, body: Mapping[str, Any], by: str = "") -> Run:
+        """Put an amount beside the run's bill, as an invoice has it; what is there stays. Raises `UserError` "bad_correction"."""
+        amount, reason = body.get("amount_micro"), str(body.get("reason") or "").strip()[:500]
+        if not isinstance(amount, int) or isinstance(amount, bool) or not amount or not reason:
+            raise UserError(
+                "bad_correction", f"amount_micro {amount!r}, reason {reason!r}: expected micro-units that are not 0, and a reason. "
+                "Nothing was corrected.", hint="A negative amount is given back.", field="amount_micro",
+            )  # fmt: skip
+        now_ns = self.runs.clock.now_ns()
+        self.runs.record((Corrected(run_id=run.id, time_ns=now_ns, amount_micro=amount, reason=reason, by=by),))
+        return self.runs[run.id]
 
     def stop(self, run: Run, body: Mapping[str, Any]) -> Run:
         """Record the wish to stop, and act on it. Raises `ConflictError` for a run that has ended."""

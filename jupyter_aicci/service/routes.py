@@ -11,9 +11,11 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.pricing.report import BY
 from jupyter_aicci.service import logs
 from jupyter_aicci.service.http import JsonHandler
 from jupyter_aicci.service.stream import StreamHandler
+from jupyter_aicci.speedup.sizes import parse_counts
 
 MOST_WAIT_S = 300.0
 MOST_LOG_BYTES = 4_000_000
@@ -78,7 +80,24 @@ class Logs(JsonHandler):
 
 class Cost(JsonHandler):
     def get(self, ref: str) -> None:
-        self.answer(self.desk.runs.ledger(self.desk.runs.find(ref)).to_json())
+        self.answer(self.desk.bills.answer(self.desk.runs.find(ref)))
+
+    def post(self, ref: str) -> None:
+        run = self.desk.correct(self.desk.runs.find(ref), self.body(), self.caller)
+        self.answer(self.desk.bills.answer(run), 201)
+
+
+class Costs(JsonHandler):
+    def get(self) -> None:
+        by = self.get_query_argument("by", "user")
+        if by not in BY:
+            raise UserError("bad_by", f"?by={by}: expected one of {', '.join(BY)}.", field="by")
+        self.answer(self.desk.bills.report(by))
+
+
+class Focus(JsonHandler):
+    def get(self) -> None:
+        self.answer(self.desk.bills.focus())
 
 
 class View(JsonHandler):
@@ -91,6 +110,12 @@ class View(JsonHandler):
                 raise UserError("bad_window", "to_s must be greater than from_s.", field="to_s")
         view = self.desk.views.view(self.desk.runs.find(ref), width_px=width_px, window=window)
         self.answer(view.to_json())
+
+
+class Speed(JsonHandler):
+    async def get(self, ref: str) -> None:
+        run, nodes = self.desk.runs.find(ref), parse_counts(self.get_query_argument("nodes", ""))
+        self.answer(await self.desk.speeds.speed(run, nodes))
 
 
 class Forecast(JsonHandler):
@@ -135,7 +160,10 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (rf"/v1/runs/{REF}/logs", Logs),
     (rf"/v1/runs/{REF}/cost", Cost),
     (rf"/v1/runs/{REF}/view", View),
+    (rf"/v1/runs/{REF}/speed", Speed),
     (rf"/v1/runs/{REF}/stream", StreamHandler),
+    (r"/v1/costs", Costs),
+    (r"/v1/costs/focus", Focus),
     (r"/v1/forecast", Forecast),
     (r"/v1/shapes", Shapes),
     (r"/v1/queues", Queues),

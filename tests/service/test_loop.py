@@ -219,7 +219,7 @@ def test_a_service_that_begins_anew_goes_on_where_it_was(engine: Scripted) -> No
         assert again.runs[run.id].state is State.SUCCEEDED
         rows = [event for _, event in again.runs.journal.rows(run.id)]
         kinds, topics = [event.kind for event in rows], [event.topic for event in rows if isinstance(event, Noted)]
-        assert topics == ["hang", "finding"], "and the end says once what the hang was"
+        assert topics == ["hang", "finding", "bill"], "and the end says once what the hang was, and what was paid for"
         assert kinds.count("rank_exited") == kinds.count("node_released") == kinds.count("node_held") == 1
     finally:
         close(again)
