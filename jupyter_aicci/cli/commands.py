@@ -8,17 +8,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from jupyter_aicci.cli import DONE
-from jupyter_aicci.cli.output import answer, write
+from jupyter_aicci.cli.costs import cost, prices
+from jupyter_aicci.cli.output import answer, say, write
 from jupyter_aicci.cli.replay import replay
 from jupyter_aicci.cli.run import run
 from jupyter_aicci.cli.service import service
 from jupyter_aicci.client import Client
 from jupyter_aicci.client.forecasts import forecasts
 from jupyter_aicci.render.forecasts import forecasts_table
-from jupyter_aicci.render.lists import costs_table, ledger_table, queues_table, runs_table, shapes_table, totals
+from jupyter_aicci.render.lists import queues_table, runs_table, shapes_table
 from jupyter_aicci.render.runs import describe_text, stop_line
 
 PIECE_BYTES = 262_144
@@ -40,21 +40,6 @@ def _shapes(given: argparse.Namespace) -> int:
 def _queues(given: argparse.Namespace) -> int:
     queues = Client().queues()
     answer(queues, queues_table(queues).to_text(), as_json=given.json)
-    return DONE
-
-
-def _cost(given: argparse.Namespace) -> int:
-    client = Client()
-    if given.RUN:
-        ledger = client.cost(given.RUN)
-        answer(ledger, ledger_table(ledger).to_text(), as_json=given.json)
-        return DONE
-    runs = client.runs()
-    document: dict[str, Any] = {
-        "runs": runs,
-        "totals": [{"currency": currency, "total_micro": micro} for currency, micro in totals(runs).items()],
-    }
-    answer(document, costs_table(runs, now=datetime.now(UTC)).to_text(), as_json=given.json)
     return DONE
 
 
@@ -112,17 +97,32 @@ def _forecast(given: argparse.Namespace) -> int:
     return DONE
 
 
+def _compare(given: argparse.Namespace) -> int:
+    from jupyter_aicci.client.compare import compare, save_page
+    from jupyter_aicci.render.compare import compare_text
+    from jupyter_aicci.speedup.sizes import parse_counts
+
+    document = compare(Client(), given.RUN, parse_counts(given.nodes))
+    if given.html:
+        save_page(document, given.html)
+        say(f"wrote {given.html}")
+    answer(document, compare_text(document), as_json=given.json)
+    return DONE
+
+
 HANDLERS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "ps": _ps,
     "shapes": _shapes,
     "queues": _queues,
-    "cost": _cost,
+    "cost": cost,
+    "prices": prices,
     "describe": _describe,
     "stop": _stop,
     "attach": _attach,
     "logs": _logs,
     "forecast": _forecast,
+    "compare": _compare,
     "replay": replay,
     "service": service,
 }

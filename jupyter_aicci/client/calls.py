@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -84,11 +85,28 @@ class Calls:
         """The ledger of one run: `total_micro, currency, entries` and what they were computed from."""
         return dict(self.request("GET", _run_path(ref) + "/cost"))
 
+    def costs(self, by: str) -> dict[str, Any]:
+        """What all runs cost together by `user`, `queue`, `shape` or `day`, and what of it was useful."""
+        return dict(self.request("GET", "/v1/costs", by=by))
+
+    def focus(self) -> dict[str, Any]:
+        """All bills as rows of FOCUS 1.2."""
+        return dict(self.request("GET", "/v1/costs/focus"))
+
+    def correct(self, ref: str, amount_micro: int, reason: str) -> dict[str, Any]:
+        """Put an amount beside a run's bill, as an invoice has it; what is there stays. Answers the bill."""
+        return dict(self.request("POST", _run_path(ref) + "/cost", {"amount_micro": amount_micro, "reason": reason}))
+
     def view(
         self, ref: str, *, width_px: int = 800, from_s: float | None = None, to_s: float | None = None
     ) -> dict[str, Any]:
         """The timeline's View as JSON."""
         return dict(self.request("GET", _run_path(ref) + "/view", width_px=width_px, from_s=from_s, to_s=to_s))
+
+    def speed(self, ref: str, *, nodes: Sequence[int] = ()) -> dict[str, Any]:
+        """What was measured of its speed, its speed-up over a smaller run, and forecasts for so many `nodes`."""
+        asked = ",".join(map(str, nodes)) or None
+        return dict(self.request("GET", _run_path(ref) + "/speed", nodes=asked))
 
     def shapes(self) -> list[dict[str, Any]]:
         """What a node may get on this machine, with prices and what is free."""

@@ -14,11 +14,12 @@ from typing import Any
 
 from jupyter_aicci.client import Client
 from jupyter_aicci.client.forecasts import forecasts
+from jupyter_aicci.magics.costs import cost
 from jupyter_aicci.model.commands import Command, parse_words
 from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.spec import parse_mount
 from jupyter_aicci.render.forecasts import forecasts_table
-from jupyter_aicci.render.lists import costs_table, ledger_table, mounts_table, queues_table, runs_table, shapes_table
+from jupyter_aicci.render.lists import mounts_table, queues_table, runs_table, shapes_table
 from jupyter_aicci.render.runs import describe_text, stop_line
 from jupyter_aicci.render.tables import Table
 
@@ -48,13 +49,6 @@ def _shapes(shell: Any, client: Client, given: argparse.Namespace) -> None:
 
 def _queues(shell: Any, client: Client, given: argparse.Namespace) -> None:
     _show(queues_table(client.queues()))
-
-
-def _cost(shell: Any, client: Client, given: argparse.Namespace) -> None:
-    if given.RUN:
-        _show(ledger_table(client.cost(given.RUN)))
-    else:
-        _show(costs_table(client.runs(), now=datetime.now(UTC)))
 
 
 def _attach(shell: Any, client: Client, given: argparse.Namespace) -> None:
@@ -105,6 +99,37 @@ def _forecast(shell: Any, client: Client, given: argparse.Namespace) -> None:
     _show(forecasts_table(forecasts(client, vars(given))))
 
 
+def _compare(shell: Any, client: Client, given: argparse.Namespace) -> None:
+    from jupyter_aicci.client.compare import compare, save_page
+    from jupyter_aicci.render.compare import forecasts_table, reasons
+    from jupyter_aicci.render.compare import runs_table as side_by_side
+    from jupyter_aicci.speedup.sizes import parse_counts
+
+    document = compare(client, given.RUN, parse_counts(given.nodes))
+    _show(side_by_side(document))
+    if why := reasons(document):
+        print("\n".join(why))
+    if document["forecasts"]:
+        _show(forecasts_table(document))
+    if document["points"]:
+        _show_picture(document)
+    if given.html:
+        save_page(document, given.html)
+        print(f"wrote {given.html}")
+
+
+def _show_picture(document: dict[str, Any]) -> None:
+    from IPython.core.display_functions import display
+
+    from jupyter_aicci.client.compare import points_of
+    from jupyter_aicci.speedup.picture import picture
+    from jupyter_aicci.speedup.words import frontier_text
+
+    points = points_of(document)
+    data = {"image/png": picture(points), "text/plain": frontier_text(points)}
+    display(data, raw=True)  # type: ignore[no-untyped-call]
+
+
 def _data(shell: Any, client: Client, given: argparse.Namespace) -> None:
     seen: dict[tuple[str, str], str] = {}
     for run in client.runs()[:DATA_RUNS]:
@@ -119,12 +144,13 @@ HANDLERS: dict[str, Callable[[Any, Client, argparse.Namespace], Any]] = {
     "ps": _ps,
     "shapes": _shapes,
     "queues": _queues,
-    "cost": _cost,
+    "cost": cost,
     "attach": _attach,
     "describe": _describe,
     "stop": _stop,
     "result": _result,
     "logs": _logs,
     "forecast": _forecast,
+    "compare": _compare,
     "data": _data,
 }

@@ -69,8 +69,28 @@ COMMANDS: tuple[Command, ...] = (
     Command(name="describe", help="everything known about a run", arguments=(RUN,)),
     Command(name="stop", help="end a run: SIGTERM, and SIGKILL after its grace", arguments=(RUN,)),
     Command(
-        name="cost", help="what a run cost, or all of them",
-        arguments=(Argument(name="RUN", kind="run", many="?", help="one run; default: all"),),
+        name="cost", help="what a run cost and where the money went, or all of them",
+        arguments=(
+            Argument(name="RUN", kind="run", many="?", help="one run; default: all"),
+            Argument(name="--by", kind="choice", choices=("user", "queue", "shape", "day"), help="add all runs up by this"),
+            Argument(name="--focus", metavar="FILE", help="write all bills as FOCUS 1.2 (CSV)"),
+        ),
+    ),
+    Command(
+        name="prices", help="the catalogue of list prices, and price lists of your own", faces=("cli",),
+        arguments=(
+            Argument(name="ACTION", kind="choice", choices=("list", "import"), help="what to do"),
+            Argument(name="FILE", many="?", help="import: a CSV with the columns of public catalogues; list: a word to look for"),
+            Argument(name="--provider", metavar="NAME", help="whose prices they are; default: the file's name"),
+        ),
+    ),
+    Command(
+        name="compare", help="runs side by side, and what more nodes would bring",
+        arguments=(
+            Argument(name="RUN", kind="run", many="+", help="runs to compare; of one program for a speed-up"),
+            Argument(name="--nodes", metavar="1,2,4", help="forecast the speed-up for these node counts"),
+            Argument(name="--html", metavar="FILE", help="write a page with time against cost"),
+        ),
     ),
     Command(name="result", help="the values that a run returned with --pull", arguments=(RUN,), faces=("magic",)),
     Command(name="shapes", help="what a node can be, free places and prices"),

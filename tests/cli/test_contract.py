@@ -12,8 +12,37 @@ OPTIONS = """--shape cpux1,cpux2 --nodes 2 --min-nodes 1 --ranks-per-node 1 --da
 --priority 1 --time-limit 2h --budget 20 --deadline 18:00 --retries 2 --grace 30s --engine local --image IMG --isolation runc
 --topology soft --launcher torchrun --push a,b --pull c,d --workdir . --env K=V --secret NAME --name N -o x --detach --dry-run
 --on-stop cancel"""
-MAGICS = ("train", "shapes", "queues", "ps", "data", "attach", "logs", "describe", "stop", "cost", "result", "forecast")
-CLI = ("run", "ps", "logs", "attach", "describe", "stop", "cost", "shapes", "queues", "forecast", "replay", "service")
+MAGICS = (
+    "train",
+    "shapes",
+    "queues",
+    "ps",
+    "data",
+    "attach",
+    "logs",
+    "describe",
+    "stop",
+    "cost",
+    "compare",
+    "result",
+    "forecast",
+)
+CLI = (
+    "run",
+    "ps",
+    "logs",
+    "attach",
+    "describe",
+    "stop",
+    "cost",
+    "prices",
+    "compare",
+    "shapes",
+    "queues",
+    "forecast",
+    "replay",
+    "service",
+)
 
 
 def test_commands_are_the_promised_ones() -> None:
