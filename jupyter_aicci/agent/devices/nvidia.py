@@ -37,7 +37,8 @@ FIELDS = (
 THERMAL_FIELDS = (269, 270)  # by software, by hardware; told as one
 THERMAL = "throttle_thermal"
 POWER_FIELD = 186  # mW, now; nvmlDeviceGetPowerUsage is an average of a second on newer devices
-SIGNED_TYPES = {0: "dVal", 1: "uiVal", 2: "ulVal", 3: "ullVal", 4: "sllVal", 5: "siVal", 6: "usVal"}  # nvmlValueType_t
+FALLEN_OFF = 79  # the Xid of what nvml.h calls "fallen off the bus or otherwise inaccessible"
+VALUE_TYPES = {0: "dVal", 1: "uiVal", 2: "ulVal", 3: "ullVal", 4: "sllVal", 5: "siVal", 6: "usVal"}  # nvmlValueType_t
 
 
 class Device:
@@ -100,7 +101,7 @@ class Device:
             try:
                 return ask()
             except nvml.NVMLError as error:
-                if error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED):
+                if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
                     raise Lost from error
                 if error.value in _for_good(nvml):
                     raise Unsupported from error
@@ -165,7 +166,7 @@ class Nvidia:
             except Lost:
                 device.lost = True
                 text = f"accelerator {device.index} is lost: the driver does not reach it any more"
-                self._note(("xid", text, {"device": device.index, "code": 79}))
+                self._note(("xid", text, {"device": device.index, "code": FALLEN_OFF}))
                 continue
             if metrics:
                 found[device.index] = metrics
@@ -260,7 +261,7 @@ def _memory(info: Any) -> dict[str, float]:
 
 
 def _number(value: Any) -> float:
-    number: float = getattr(value.value, SIGNED_TYPES.get(value.valueType, "ullVal"))
+    number: float = getattr(value.value, VALUE_TYPES.get(value.valueType, "ullVal"))
     return number
 
 
