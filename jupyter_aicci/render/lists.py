@@ -50,7 +50,8 @@ def cost_text(run: dict[str, Any]) -> str:
         return NOT_SET
     if run["per_h_micro"] == 0 and not run["cost_micro"]:
         return "free"
-    return money(run["cost_micro"], run["currency"]) + (" and more" if run["unpriced"] else "")
+    share = f" ({run['cost_micro'] / run['budget_micro']:.0%} of its budget)" if run.get("budget_note") else ""
+    return money(run["cost_micro"], run["currency"]) + (" and more" if run["unpriced"] else "") + share
 
 
 def rate_text(run: dict[str, Any]) -> str:

@@ -46,6 +46,7 @@ def run_summary(run: Run, *, cost_micro: int, seq: int = 0, told: Mapping[str, A
         "world_size": attempt.placement.world_size if attempt else run.spec.nodes * ranks,
         "attempt": attempt.number if attempt else 0,
         "budget_micro": run.spec.budget,
+        "budget_note": "" if run.ended else run.budget_note,  # told from 80 % on
         "seq": seq,
         **waits,
     }

@@ -107,7 +107,13 @@ def _cost(run: Run, facts: Facts) -> Tile:
     if not run.price.micro_per_h and run.price.known:
         return Tile(value="free", label="on this machine")
     currency = run.price.currency
-    so_far = f"of {money(run.spec.budget, currency)}" if run.spec.budget else "in all" if run.ended else "so far"
+    so_far = _of_budget(run, facts.cost_micro) if run.spec.budget else "in all" if run.ended else "so far"
     rate = f"{money(per_h_micro(run), currency)}/h" if run.price.known else NOT_SET
     label = f"{so_far} · {rate}"
     return Tile(value=money(facts.cost_micro, currency), label=label)
+
+
+def _of_budget(run: Run, cost_micro: int) -> str:
+    """`of $50.00`, with the share of it from where on that is a warning."""
+    share = f" ({cost_micro / run.spec.budget:.0%})" if run.budget_note and not run.ended else ""
+    return f"of {money(run.spec.budget, run.price.currency)}{share}"

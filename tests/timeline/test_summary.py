@@ -90,6 +90,15 @@ def test_a_price_that_nobody_set_is_not_called_free() -> None:
     assert lane.value == "price not set"
 
 
+def test_a_budget_that_is_nearly_spent_is_told_on_the_tile_and_in_the_row() -> None:
+    """From the journal's note on, with its share; no more once the run has ended."""
+    run, frames, cost = a_long_run()
+    shown = view(replace(run, budget_note="it has cost much"), frames, cost=cost, now_ns=at(763))
+    assert tiles_of(shown)[-1][1].startswith("of $50.00 (8%)"), tiles_of(shown)[-1]
+    assert shown.run["budget_note"] == "it has cost much"
+    assert tiles_of(view(run, frames, cost=cost, now_ns=at(763)))[-1][1].startswith("of $50.00 ·")
+
+
 def test_steps_are_counted_however_the_program_numbers_them() -> None:
     """A program that calls its first step 1 has done as many steps as its number says."""
     run = Journal().placed(0.0).runs(0.0).run()
@@ -142,7 +151,7 @@ def test_the_summary_row_has_the_keys_of_the_contract() -> None:
     row = run_summary(run, cost_micro=12, seq=7)
     assert list(row) == [
         "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class",
-        "cost_micro", "currency", "per_h_micro", "unpriced", "reason", "icon", "world_size", "attempt", "budget_micro", "seq",
+        "cost_micro", "currency", "per_h_micro", "unpriced", "reason", "icon", "world_size", "attempt", "budget_micro", "budget_note", "seq",
         "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
     ]  # fmt: skip
     assert row["submitted_at"] == "2026-05-28T20:26:40.000+00:00"
