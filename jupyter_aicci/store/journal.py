@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +25,7 @@ from jupyter_aicci.model.errors import AicciError, HostError
 from jupyter_aicci.model.events import Event
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run, apply, fold
-from jupyter_aicci.model.states import IllegalStep
+from jupyter_aicci.model.states import IllegalStep, State
 from jupyter_aicci.store.database import COLUMNS, INSERT, open_journal
 from jupyter_aicci.store.disk import from_os_error, from_sqlite_error
 from jupyter_aicci.store.rows import ANCHOR, Row, anchor_of_row, event_of_row, row_of_anchor, row_of_event
@@ -148,7 +149,7 @@ class Journal:
 def fold_what_holds(history: list[Event]) -> tuple[Run | None, str]:
     """(the run, "") or, where rows before are lost, what can still be said of it and what cannot."""
     try:
-        return fold(history), ""
+        return _in_line_again(fold(history)), ""
     except (ValueError, IllegalStep, IndexError, KeyError, AicciError):
         pass
     try:
@@ -161,7 +162,12 @@ def fold_what_holds(history: list[Event]) -> tuple[Run | None, str]:
             run = apply(run, event)
         except (IllegalStep, IndexError, KeyError, ValueError) as error:
             skipped.append(f"{event.kind} ({error})")
-    return run, f"{len(skipped)} of {len(history)} rows do not follow from the others: {'; '.join(skipped[:3])}"
+    return _in_line_again(run), f"{len(skipped)} of {len(history)} rows do not follow from the others: {'; '.join(skipped[:3])}"
+
+
+def _in_line_again(run: Run) -> Run:
+    """A run whose placement is lost waits for its nodes; what still lives of it is adopted there."""
+    return replace(run, state=State.QUEUED) if run.holds_nodes and not run.attempts else run
 
 
 def _hold(lock: Path, journal: Path) -> int:
