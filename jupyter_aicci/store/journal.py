@@ -162,7 +162,8 @@ def fold_what_holds(history: list[Event]) -> tuple[Run | None, str]:
             run = apply(run, event)
         except (IllegalStep, IndexError, KeyError, ValueError) as error:
             skipped.append(f"{event.kind} ({error})")
-    return _in_line_again(run), f"{len(skipped)} of {len(history)} rows do not follow from the others: {'; '.join(skipped[:3])}"
+    lost = f"{len(skipped)} of {len(history)} rows do not follow from the others: {'; '.join(skipped[:3])}"
+    return _in_line_again(run), lost
 
 
 def _in_line_again(run: Run) -> Run:

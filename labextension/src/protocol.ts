@@ -25,6 +25,7 @@ export interface ISummary {
   readonly world_size: number;
   readonly attempt: number;
   readonly budget_micro: number;
+  readonly budget_note: string; // told from 80 % on
   readonly seq: number;
   /** Why it waits, in words. */
   readonly waiting: string;
@@ -205,11 +206,39 @@ export interface IBokehItem {
   readonly doc: { readonly version: string };
 }
 
-/** Answer of `api/runs/REF/figure`. */
+/** Where a lane is drawn, in pixels from the frame's top; `under` counts the lanes that it unfolds to. */
+export interface IPlace {
+  readonly id: string;
+  readonly top: number;
+  readonly bottom: number;
+  readonly depth: number;
+  readonly under: number;
+  readonly unfolded: boolean;
+}
+
+/** The frame's distances from the figure's edges, and its height, in pixels. */
+export interface IFrame {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly height: number;
+}
+
+/** The colours of strips of heat from low to high, and the lanes that are such strips. */
+export interface IHeatLook {
+  readonly colours: readonly string[];
+  readonly lanes: readonly string[];
+}
+
+/** Answer of `api/runs/REF/figure`; the data is in the view alone. */
 export interface IFigure {
   readonly item: IBokehItem;
   readonly view: IView;
   readonly legend: readonly ILegendRow[];
+  readonly places: readonly IPlace[];
+  readonly frame: IFrame;
+  readonly heat: IHeatLook;
+  readonly severities: Readonly<Record<string, string>>;
 }
 
 /** Answer of `api/runs/REF/logs`. */

@@ -24,6 +24,7 @@ export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
       world_size: 2,
       attempt: 1,
       budget_micro: 0,
+      budget_note: '',
       seq: 7,
       waiting: '',
       why: null,
@@ -92,6 +93,8 @@ export class PlayedApi implements IRunApi {
   summary: IRunApi['summary'] = () => Promise.resolve(aView().run);
   view: IRunApi['view'] = () => Promise.resolve(aView({}, 'succeeded'));
   figure: IRunApi['figure'] = () => Promise.reject(new Error('no figure in this test'));
+  window: IRunApi['window'] = () => Promise.reject(new Error('no window in this test'));
+  exported: IRunApi['exported'] = () => Promise.reject(new Error('no export in this test'));
   logs: IRunApi['logs'] = () =>
     Promise.resolve({ rank: 1, text: 'line of rank 1\n', offset: 15, size: 15, ended: true });
   bundle: IRunApi['bundle'] = () => Promise.reject(new Error('no bundle in this test'));
