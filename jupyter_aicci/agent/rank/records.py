@@ -2,7 +2,7 @@
 
 In: each step's number and its ns by phase. Out: the fields of a frame (docs/explanation/processes-and-files.md, section 3).
 Rule 1: at most `MOST` records a frame. A program that steps faster has neighbours joined, at multiples of a power of two, so that
-the records of all ranks can be laid side by side by step number.
+the records of all ranks can be laid side by side by step number; only the one that is held when a program slows down ends anywhere.
 Rule 2: nothing is lost by joining: counts and ns are sums; the last record ends where the frame ends.
 Rule 3: what an accelerator saw of a wait is asked, never waited for. A step it has not finished holds back its record, and the
 later ones, until `MOST` are held; then it is told as the host saw it.
@@ -85,6 +85,9 @@ class Records:
     def frame(self, names: Sequence[str], *, all_of_them: bool = False) -> dict[str, Any] | None:
         """The fields of the next frame, None while there is nothing whole to tell; `all_of_them`: nothing is held back."""
         ready = self._ready(all_of_them)
+        while not ready and len(self._held) == 1 and self._width > 1:  # not one whole group since the last frame
+            self._width //= 2
+            ready = self._ready(all_of_them)
         if not ready:
             return None
         told, self._held = self._held[:ready], self._held[ready:]
@@ -98,7 +101,7 @@ class Records:
         """How many records may be told now."""
         held = self._held
         whole = len(held)
-        if held and not all_of_them and (held[-1].step + 1) % self._width and whole < MOST:
+        if held and not all_of_them and (held[-1].step + 1) % self._width:
             whole -= 1  # its group goes on
         for place in range(whole):
             if not held[place].settled() and not all_of_them and len(held) < MOST:
