@@ -15,6 +15,7 @@ from jupyter_aicci.cli.output import answer, say, write
 from jupyter_aicci.cli.replay import replay
 from jupyter_aicci.cli.run import run
 from jupyter_aicci.cli.service import service
+from jupyter_aicci.cli.timeline import timeline
 from jupyter_aicci.client import Client
 from jupyter_aicci.client.forecasts import forecasts
 from jupyter_aicci.render.forecasts import forecasts_table
@@ -124,5 +125,6 @@ HANDLERS: dict[str, Callable[[argparse.Namespace], int]] = {
     "forecast": _forecast,
     "compare": _compare,
     "replay": replay,
+    "timeline": timeline,
     "service": service,
 }

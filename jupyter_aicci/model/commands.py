@@ -92,6 +92,13 @@ COMMANDS: tuple[Command, ...] = (
             Argument(name="--html", metavar="FILE", help="write a page with time against cost"),
         ),
     ),
+    Command(
+        name="timeline", help="a run's folder, also a copy from elsewhere, without a service", faces=("cli",),
+        arguments=(
+            Argument(name="DIR", help="the folder of a run"),
+            Argument(name="--export", metavar="FILE", help="write a file; its ending says which kind: .png"),
+        ),
+    ),
     Command(name="result", help="the values that a run returned with --pull", arguments=(RUN,), faces=("magic",)),
     Command(name="shapes", help="what a node can be, free places and prices"),
     Command(name="queues", help="where runs wait"),
