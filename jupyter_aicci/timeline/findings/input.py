@@ -21,6 +21,7 @@ WAIT_WARN, WAIT_HIGH = 0.15, 0.30
 WORKER_BUSY = 0.9  # of a core, each worker
 WORKER_IDLE = 0.5
 CPUS_SHORT = 0.5  # of the time something waited for a CPU
+WORKER_SHARES = 0.3  # of a core, that a worker which is short of CPU still gets: two or three share one
 STORAGE_STALL = 0.20  # of the time, by pressure
 STORAGE_BLOCKED = 0.30  # of the samples with a process in state D
 SPIKE, SPIKES_MOST = 10.0, 0.05
@@ -38,7 +39,7 @@ LOADER_CPU = Rule(
     id="F02",
     name="input-bound (CPU of the loader)",
     measures="F01 while each loader worker keeps a core busy, or would if it got one.",
-    threshold=f"F01, and the workers use {WORKER_BUSY} core each on average; or {WORKER_IDLE} while the CPU pressure is"
+    threshold=f"F01, and the workers use {WORKER_BUSY} core each on average; or {WORKER_SHARES} while the CPU pressure is"
     f" {percent(CPUS_SHORT)} or more",
     source=f"SageMaker Debugger calls a loader busy from 70 % of a core on; the pressure {CALIBRATED}",
     money="as F01, which it replaces",
@@ -87,7 +88,7 @@ def loader_cpu(board: Board) -> Iterator[Finding]:
     """F02: as many workers as make a batch in the time of a step, within the CPUs of a rank."""
     for wait in waits(board):
         contended = wait.worker_cpu < WORKER_BUSY and wait.short >= CPUS_SHORT
-        if not wait.worker_cpu >= (WORKER_IDLE if contended else WORKER_BUSY):
+        if not wait.worker_cpu >= (WORKER_SHARES if contended else WORKER_BUSY):
             continue
         wanted, most = _workers_wanted(wait), board.cpus_per_rank
         words = (

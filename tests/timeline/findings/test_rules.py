@@ -106,7 +106,7 @@ def test_workers_that_do_not_get_a_cpu_are_short_of_it() -> None:
     """F02: 0.6 core each under a pressure of 80 %; more workers are not advised. At 20 % it stays F01."""
     story = a_story(cpus=64)
     story.wait_s[:] = 0.2
-    loader(story, 2, 0.6)
+    loader(story, 2, 0.4)
     story.measure("psi_cpu", "node-0", 0.8e6)
     assert the(story, "F02").fix.startswith("All CPUs are busy")
     story.measure("psi_cpu", "node-0", 0.2e6)
