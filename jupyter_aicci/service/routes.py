@@ -37,7 +37,8 @@ class RunList(JsonHandler):
 
 class OneRun(JsonHandler):
     def get(self, ref: str) -> None:
-        self.answer(self.desk.runs.details(self.desk.runs.find(ref)))
+        run = self.desk.runs.find(ref)
+        self.answer(self.desk.runs.details(run) | {"findings": list(self.desk.views.findings(run))})
 
 
 class Stop(JsonHandler):

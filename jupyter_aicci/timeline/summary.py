@@ -83,8 +83,16 @@ def iso(time_ns: int) -> str | None:
 
 
 def summary_text(view: View) -> str:
-    """Two to eight lines: what it is, how it stands, time, steps and values, cost, what failed."""
-    lines = [_headline(view), *_reason(view), _times(view), *_values(view), _cost(view), *_failure(view)]
+    """What it is, how it stands, time, steps and values, cost, what failed, and a line for each finding."""
+    lines = [
+        _headline(view),
+        *_reason(view),
+        _times(view),
+        *_values(view),
+        _cost(view),
+        *_failure(view),
+        *_findings(view),
+    ]
     return "\n".join(line for line in lines if line)
 
 
@@ -142,6 +150,14 @@ def _failure(view: View) -> list[str]:
     if not view.verdict:
         return []
     return [f"{headline}" for headline in verdict_lines(view.verdict)]
+
+
+def _findings(view: View) -> list[str]:
+    if not view.findings:
+        return []
+    from jupyter_aicci.timeline.findings.words import line
+
+    return [line(finding, view.run["currency"]) for finding in view.findings]
 
 
 def verdict_lines(verdict: dict[str, Any]) -> list[str]:

@@ -173,3 +173,16 @@ def test_an_ended_run_says_its_cost_in_all() -> None:
     run = journal.step(10.0, Step.SUCCEED).run()
     shown = view(run, (), cost=a_curve([(0.0, 0), (10.0, 10_000)]), now_ns=at(50))
     assert tiles_of(shown)[-1] == ("$0.0100", "in all · $3.60/h")
+
+
+def test_each_finding_is_one_line_at_the_end() -> None:
+    """When, what, what it cost, what to try."""
+    finding = {
+        "name": "input-bound", "from_s": 430.0, "to_s": 560.0, "ongoing": False, "text": "43 % of each step waited for data",
+        "fix": "Try num_workers=12.", "wasted_micro": 310_000, "wasted_ns": 10**12,
+    }  # fmt: skip
+    frames, journal = Frames(), Journal().placed(0.5).runs(1.0)
+    seen = replace(view(journal.run(), frames, cost=(), now_ns=at(600.0)), findings=(finding,))
+    assert summary_text(seen).splitlines()[-1] == (
+        "Input-bound, 7:10 – 9:20: 43 % of each step waited for data. Try num_workers=12. (≈ $0.31 wasted)"
+    )
