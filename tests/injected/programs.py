@@ -236,7 +236,7 @@ os.remove("/dev/shm/filled")
         name="frequent checkpoints",
         expects="F18",
         body="""
-state = torch.randn(2_000_000)
+state = torch.randn(8_000_000)
 number = 0
 while going():
     work(0.04)
