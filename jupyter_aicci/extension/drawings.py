@@ -41,13 +41,13 @@ class DrawingHandler(AicciHandler):
 
 
 class Figure(DrawingHandler):
-    """GET …/figure?width_px=&theme=light → {item, view, legend}"""
+    """GET …/figure?width_px=&theme=light&unfolded=cpu,node-0 → {item, view, legend, places, frame, heat, severities}"""
 
     @web.authenticated
     @authorized
     async def get(self, ref: str) -> None:
-        theme = self.get_query_argument("theme", "light")
-        self.finish(await self.draw(figure_json, await self.view(ref), theme))
+        theme, unfolded = self.get_query_argument("theme", "light"), self.get_query_argument("unfolded", None)
+        self.finish(await self.draw(figure_json, await self.view(ref), theme, unfolded))
 
 
 class Picture(DrawingHandler):
@@ -68,16 +68,21 @@ class Bundle(DrawingHandler):
         self.finish(await self.draw(bundle_json, await self.view(ref)))
 
 
-def figure_json(data: dict[str, Any], theme: str) -> bytes:
-    """The figure of a view with its legend, as JSON."""
+def figure_json(data: dict[str, Any], theme: str, unfolded: str | None = None) -> bytes:
+    """The figure of a view with its places and its legend, as JSON; the data is in the view alone.
+
+    `unfolded` are ids of lanes with commas between them; without it what the lanes say of themselves.
+    """
     from jupyter_aicci.timeline.colours import THEMES, legend
-    from jupyter_aicci.timeline.figure import figure, item
+    from jupyter_aicci.timeline.figure import figure, item, placed, without_data
 
     if theme not in THEMES:
         raise UserError("bad_theme", f"?theme={theme}: expected one of {', '.join(THEMES)}.", field="theme")
-    view = view_from_json(data)
-    drawn = item(figure(view, theme=THEMES[theme]))
-    return json.dumps({"item": drawn, "view": data, "legend": legend(view.legend, THEMES[theme])}).encode()
+    view, look = without_data(view_from_json(data)), THEMES[theme]
+    opened = None if unfolded is None else [lane_id for lane_id in unfolded.split(",") if lane_id]
+    drawn = item(figure(view, theme=look, unfolded=opened))
+    beside = placed(view, theme=look, unfolded=opened)
+    return json.dumps({"item": drawn, "view": data, "legend": legend(view.legend, look), **beside}).encode()
 
 
 def png(data: dict[str, Any]) -> bytes:

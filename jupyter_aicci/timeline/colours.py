@@ -73,6 +73,18 @@ PHASES: tuple[Look, ...] = (
         colour=Colour(light="#e5a13a", dark="#d2963a", contrast="#ffd24d"),
         hatch="/",
     ),
+    Look(
+        phase="comm",
+        label="communicating",
+        colour=Colour(light="#7d8fd9", dark="#6f80c8", contrast="#b3c0ff"),
+        hatch="o",
+    ),
+    Look(
+        phase="straggler",
+        label="waiting for others",
+        colour=Colour(light="#d9825f", dark="#c0714f", contrast="#ffb38a"),
+        hatch="*",
+    ),
     Look(phase="checkpoint", label="checkpoint", colour=GREEN, hatch="|"),
     Look(
         phase="eval", label="evaluating", colour=Colour(light="#58b4c9", dark="#3f93a8", contrast="#7df0ff"), hatch="."
@@ -82,6 +94,12 @@ PHASES: tuple[Look, ...] = (
         label="redone work",
         colour=Colour(light="#8fb2ee", dark="#34558f", contrast="#2f6bb0"),
         hatch="\\",
+    ),
+    Look(
+        phase="idle",
+        label="idle",
+        colour=Colour(light="#e3d9c4", dark="#5c5341", contrast="#b8ab8a"),
+        hatch=".",
     ),
     Look(phase="ending", label="ending", colour=Colour(light="#dfe3e8", dark="#363d46", contrast="#6f6f6f")),
     Look(phase="lost", label="attempt lost", colour=RED, hatch="x"),
@@ -98,7 +116,39 @@ USER_COLOURS = (
     Colour(light="#6f8fa8", dark="#6f8fa8", contrast="#b8d9f2"),
 )
 
-LANE_COLOURS = {"step_time": BLUE, "rate": BLUE, "cpu": GREEN, "memory": GREEN, "cost": BLUE}  # logged values: blue
+SKY = Colour(light="#5b9bc4", dark="#5e9dc2", contrast="#9bdcff")
+
+# by the first word of a lane's id; what a program logs is blue
+LANE_COLOURS = {
+    **dict.fromkeys(("cpu", "memory", "host", "rss", "shm", "psi"), GREEN),
+    **dict.fromkeys(("nvlink", "link", "rdma", "pcie", "host_tx", "host_rx"), VIOLET),
+    **dict.fromkeys(("read", "write", "written", "disk", "net", "network", "storage"), SKY),
+    **dict.fromkeys(("power", "energy", "temp", "throttle", "throttling"), AMBER),
+}
+
+SEVERITY_COLOURS = {"high": RED, "warning": AMBER, "note": Colour(light="#6b7580", dark="#8d97a3", contrast="#e0e0e0")}
+
+# a strip of heat: what is usual is pale, from `heat.SLOW` times that on it is amber, and darker (in the dark: brighter)
+HEAT_USUAL, HEAT_SLOW = 6, 8  # steps of the palette
+HEAT_ENDS: dict[Palette, tuple[str, str, str, str]] = {
+    "light": ("#e8effc", "#a3bff0", "#f2c273", "#a85c00"),
+    "dark": ("#17243c", "#345a9a", "#8a6424", "#ffc45a"),
+    "contrast": ("#00203d", "#0066cc", "#8a6d00", "#ffe680"),
+}
+
+
+def heat_palette(palette: Palette) -> list[str]:
+    """The colours of a strip of heat from the scale's low end to its high one."""
+    first, usual, slow, slowest = HEAT_ENDS[palette]
+    return _between(first, usual, HEAT_USUAL) + _between(slow, slowest, HEAT_SLOW)
+
+
+def _between(first: str, last: str, steps: int) -> list[str]:
+    ends = [[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in (first, last)]
+    return [
+        "#" + "".join(f"{round(a + (b - a) * step / (steps - 1)):02x}" for a, b in zip(*ends, strict=True))
+        for step in range(steps)
+    ]
 
 
 def look(phase: str) -> Look:
@@ -110,8 +160,9 @@ def look(phase: str) -> Look:
 
 
 def lane_colour(lane_id: str) -> Colour:
-    """The colour of a series lane."""
-    return LANE_COLOURS.get(lane_id, BLUE)
+    """The colour of a series lane; a lane under another has its colour."""
+    first = lane_id.replace("/", ":").split(":", 1)[0]
+    return LANE_COLOURS.get(first) or LANE_COLOURS.get(first.split("_", 1)[0], BLUE)
 
 
 def in_order(phases: Iterable[str]) -> tuple[str, ...]:

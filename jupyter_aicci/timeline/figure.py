@@ -1,19 +1,21 @@
-"""The live chart: one Bokeh figure with all lanes of a view stacked on one time axis.
+"""The live chart: one Bokeh figure with all drawn lanes of a view stacked on one time axis.
 
-The y axis is pixels from the top (`layout`), so a phase bar is a quad between two pixel numbers and a series lane is a
-line on a range of its own over the whole frame (`lanes.lane_range`): data sources keep seconds and raw values.
-The names below are the wire to the TypeScript, which moves deltas into them and computes nothing else:
+The y axis is pixels from the top (`places`), so a phase bar is a quad between two pixel numbers, and a series or heat lane
+is drawn on a range of its own over the whole frame (`lanes.lane_range`): data sources keep seconds and raw values.
+The names below are the wire to the TypeScript, which moves views into them and decides nothing:
 
-| name | model | what a delta changes |
+| name | model | what the page writes |
 |---|---|---|
-| `lane:<id>` | ColumnDataSource | phases: columns t0, t1, phase; series: columns t, v (null is NaN, a break) |
+| `lane:<id>` | ColumnDataSource | phases: columns t0, t1, phase; series: columns t, v (null is NaN, a break); heat: image, x, dw |
 | `range:<id>` | Range1d | start, end = lane_range(lo, hi, band, total); tags: [top, bottom, total] |
+| `scale:<id>` | LinearColorMapper | low, high = heat.heat_scale(lane) |
+| `shade:<id>` | ColumnDataSource | left, right: time whose money was wasted |
+| `findings` | ColumnDataSource | left, right, top, bottom, colour: marks.marks(findings, places) |
+| `badges` | ColumnDataSource | x, y, text, colour: the numbers on them |
 | `range:x` | Range1d | end and reset_end, while the reader has not zoomed; a double click goes back to reset_end |
-| `lanes` | axis with the lane names | nothing |
-| `values` | axis with the latest values | major_label_overrides, tick -> value; tags: [[lane id, tick], …] |
 
-Tooltips stand outside the figure in the page, whose stylesheet colours them: `.bk-Tooltip { --tooltip-color: …;
---tooltip-text: …; --tooltip-border: … }`.
+Names and values beside the lanes, the cursor over all of them and the list of findings are the page's: it has `places`
+from `placed`, and `LEFT_PX`, `RIGHT_PX`, `AXIS_PX` say where the frame lies.
 Rule: imports bokeh.models and bokeh.plotting only; text colours come with the theme, the background is transparent.
 """
 
@@ -21,9 +23,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from bokeh.embed import json_item
 from bokeh.events import DoubleTap
 from bokeh.models import (
@@ -32,13 +36,11 @@ from bokeh.models import (
     CategoricalColorMapper,
     CategoricalPatternMapper,
     ColumnDataSource,
-    CrosshairTool,
     CustomJS,
     CustomJSHover,
     CustomJSTickFormatter,
-    FixedTicker,
     HoverTool,
-    LinearAxis,
+    LinearColorMapper,
     LinearScale,
     Range1d,
     ResetTool,
@@ -47,14 +49,14 @@ from bokeh.models import (
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure as bokeh_figure
 
-from jupyter_aicci.timeline.colours import PHASES, Theme, lane_colour, look
-from jupyter_aicci.timeline.lanes import Lane, PhaseLane, SeriesLane, View, lane_range, times_json, values_json
-from jupyter_aicci.timeline.places import BAR_PX, Place, layout
+from jupyter_aicci.timeline.colours import AMBER, PHASES, SEVERITY_COLOURS, Theme, heat_palette, lane_colour, look
+from jupyter_aicci.timeline.heat import heat_image, heat_scale
+from jupyter_aicci.timeline.lanes import HeatLane, Lane, PhaseLane, SeriesLane, View, lane_range, times_json, values_json
+from jupyter_aicci.timeline.marks import BADGE_PX, marks
+from jupyter_aicci.timeline.places import Place, layout
 
 AXIS_PX = 26
-LEFT_PX = 176  # two columns of text
-BLANK = "\u2007"  # as wide as a digit: a label of blanks holds its column open, so that nothing moves with a value
-VALUE_CHARS, NAME_CHARS, MOST_NAME_CHARS = 10, 10, 20
+LEFT_PX, RIGHT_PX = 176, 14  # two columns of text; room for half a time
 FONT = "system-ui, -apple-system, Helvetica, Arial, sans-serif"
 
 TICK_JS = """
@@ -67,28 +69,55 @@ const s = Math.round(value * 10) / 10, h = Math.floor(s / 3600), m = Math.floor(
 const rest = (s % 60).toFixed(1).padStart(4, "0")
 return h ? `${h}:${String(m).padStart(2, "0")}:${rest}` : `${m}:${rest}`
 """
-NUMBER_JS = "return Math.abs(value) >= 1e4 ? Math.round(value).toLocaleString() : String(+value.toPrecision(4))"
-UNIT_JS = {
-    "s": "return value < 1 ? +(value * 1000).toPrecision(3) + ' ms' : +value.toPrecision(3) + ' s'",
-    "B": "return value < 1e9 ? Math.round(value / 1e6) + ' MB' : +(value / 1e9).toPrecision(3) + ' GB'",
-    "cores": "return value.toFixed(1)",
-    "USD": "return '$' + value.toFixed(value && value < 0.1 ? 4 : 2)",
-}
 TOOLTIP_CSS = f"font: 11px {FONT}; line-height: 1.2; margin: -3px -2px"
 
 
-def figure(view: View, *, theme: Theme) -> Any:
-    """The chart of a view; its height follows from the lanes, its width from the page."""
-    places, total = layout(view.lanes)
+def figure(view: View, *, theme: Theme, unfolded: Collection[str] | None = None) -> Any:
+    """The chart of a view; its height follows from the lanes, its width from the page.
+
+    `unfolded` are the lanes whose lanes under them are drawn; by default what each lane says of itself.
+    """
+    places, total = layout(view.lanes, unfolded)
     fig = _frame(view, total)
-    bars = [_phase_lane(fig, place, view, theme) for place in places if isinstance(place.lane, PhaseLane)]
-    lines = [
-        (place.lane, _series_lane(fig, place, total, theme)) for place in places if isinstance(place.lane, SeriesLane)
-    ]
+    bars = []
+    for place in places:
+        match place.lane:
+            case PhaseLane() as lane:
+                bars.append(_phase_lane(fig, place, lane, view, theme))
+            case HeatLane() as lane:
+                _heat_lane(fig, place, lane, total, theme)
+            case SeriesLane() as lane:
+                _series_lane(fig, place, lane, total, theme)
+    _findings(fig, view, places, theme)
     _time_axis(fig, theme)
-    _label_axes(fig, places, theme)
-    _tools(fig, bars, lines, theme)
+    _tools(fig, bars)
     return fig
+
+
+def placed(view: View, *, theme: Theme, unfolded: Collection[str] | None = None) -> dict[str, Any]:
+    """What the page needs beside the figure: the places, the frame's edges, and the scales of the strips of heat."""
+    places, total = layout(view.lanes, unfolded)
+    heats = [place.lane for place in places if isinstance(place.lane, HeatLane)]
+    return {
+        "places": [place.to_json() for place in places],
+        "frame": {"left": LEFT_PX, "right": RIGHT_PX, "top": AXIS_PX, "height": total},
+        "heat": {"colours": heat_palette(theme.palette), "lanes": [lane.id for lane in heats]},
+        "severities": {name: colour.of(theme.palette) for name, colour in SEVERITY_COLOURS.items()},
+    }
+
+
+def without_data(view: View) -> View:
+    """The view with the same lanes and nothing in them: for a figure whose data comes beside it."""
+    lanes: list[Lane] = []
+    for lane in view.lanes:
+        match lane:
+            case PhaseLane():
+                lanes.append(replace(lane, spans=()))
+            case HeatLane():
+                lanes.append(replace(lane, t_s=lane.t_s[:0], v=lane.v[:, :0]))
+            case SeriesLane():
+                lanes.append(replace(lane, t_s=lane.t_s[:0], v=lane.v[:0], shade=()))
+    return replace(view, lanes=tuple(lanes))
 
 
 def item(fig: Any) -> dict[str, Any]:
@@ -109,7 +138,7 @@ def _frame(view: View, total: float) -> Any:
         tools="",
         toolbar_location=None,
         min_border_left=LEFT_PX,
-        min_border_right=14,
+        min_border_right=RIGHT_PX,
         min_border_top=AXIS_PX,
         min_border_bottom=0,
         background_fill_alpha=0,
@@ -119,9 +148,7 @@ def _frame(view: View, total: float) -> Any:
     )
 
 
-def _phase_lane(fig: Any, place: Place, view: View, theme: Theme) -> Any:
-    lane = place.lane
-    assert isinstance(lane, PhaseLane)
+def _phase_lane(fig: Any, place: Place, lane: PhaseLane, view: View, theme: Theme) -> Any:
     source = ColumnDataSource(
         name=f"lane:{lane.id}",
         data={
@@ -135,12 +162,12 @@ def _phase_lane(fig: Any, place: Place, view: View, theme: Theme) -> Any:
     colours = CategoricalColorMapper(factors=names, palette=[each.colour.of(theme.palette) for each in looks])
     hatches: list[Any] = [each.hatch for each in looks]
     patterns = CategoricalPatternMapper(factors=names, patterns=hatches)
-    top = place.middle - BAR_PX / 2
+    top = place.middle - place.bar_px / 2
     return fig.quad(
         left="t0",
         right="t1",
         top=top,
-        bottom=top + BAR_PX,
+        bottom=top + place.bar_px,
         source=source,
         name=f"bar:{lane.id}",
         fill_color={"field": "phase", "transform": colours},
@@ -155,23 +182,83 @@ def _phase_lane(fig: Any, place: Place, view: View, theme: Theme) -> Any:
     )
 
 
-def _series_lane(fig: Any, place: Place, total: float, theme: Theme) -> Any:
-    lane = place.lane
-    assert isinstance(lane, SeriesLane)
-    start, end = lane_range(lane.lo, lane.hi, place.band, total)
-    key = f"range:{lane.id}"
+def _own_range(fig: Any, place: Place, lo: float, hi: float, total: float) -> str:
+    """The lane's own y range over the whole frame, by its name."""
+    start, end = lane_range(lo, hi, place.band, total)
+    key = f"range:{place.lane.id}"
     fig.extra_y_ranges[key] = Range1d(name=key, start=start, end=end, tags=[*place.band, total])
     fig.extra_y_scales[key] = LinearScale()
+    return key
+
+
+def _series_lane(fig: Any, place: Place, lane: SeriesLane, total: float, theme: Theme) -> None:
+    key = _own_range(fig, place, lane.lo, lane.hi, total)
     source = ColumnDataSource(name=f"lane:{lane.id}", data={"t": times_json(lane.t_s), "v": _values(lane)})
     colour = lane_colour(lane.id).of(theme.palette)
     if lane.id == "cost":
         fig.varea(x="t", y1="v", y2=0, source=source, fill_color=colour, fill_alpha=0.15, y_range_name=key)
+        _shade(fig, place, lane, theme)
     fig.add_layout(
         Span(location=place.bottom, dimension="width", line_color=theme.grid, line_width=1, level="underlay")
     )
-    return fig.line(
-        x="t", y="v", source=source, name=f"line:{lane.id}", y_range_name=key, line_color=colour, line_width=1.4
+    fig.line(
+        x="t", y="v", source=source, name=f"line:{lane.id}", y_range_name=key, line_color=colour,
+        line_width=1.1 if place.depth else 1.4,
+    )  # fmt: skip
+
+
+def _shade(fig: Any, place: Place, lane: SeriesLane, theme: Theme) -> None:
+    """Wasted time, hatched as well as coloured."""
+    data = {"left": [pair[0] for pair in lane.shade], "right": [pair[1] for pair in lane.shade]}
+    amber = AMBER.of(theme.palette)
+    fig.quad(
+        left="left", right="right", top=place.top + 2, bottom=place.bottom, name=f"wasted:{lane.id}",
+        source=ColumnDataSource(name=f"shade:{lane.id}", data=data), fill_color=amber, fill_alpha=0.22, line_color=None,
+        hatch_pattern="/", hatch_color=amber, hatch_alpha=0.35, hatch_scale=8, hatch_weight=1,
+    )  # fmt: skip
+
+
+def _heat_lane(fig: Any, place: Place, lane: HeatLane, total: float, theme: Theme) -> None:
+    """An image whose first row is on top; what was not seen is clear."""
+    key = _own_range(fig, place, 0.0, 1.0, total)
+    low, high = heat_scale(lane)
+    cells = heat_image(lane)
+    seen = cells.size > 0
+    image = np.flipud(cells if seen else np.full((1, 1), np.nan)).astype(np.float32)
+    x, dw = (lane.t_s[0], lane.t_s[-1] - lane.t_s[0]) if seen else (0.0, 0.0)
+    scale = LinearColorMapper(
+        name=f"scale:{lane.id}", palette=heat_palette(theme.palette), low=low, high=high, nan_color="rgba(0, 0, 0, 0)"
     )
+    source = ColumnDataSource(name=f"lane:{lane.id}", data={"image": [image], "x": [x], "dw": [dw]})
+    fig.image(
+        image="image", x="x", dw="dw", y=0, dh=1, source=source, name=f"heat:{lane.id}", y_range_name=key,
+        color_mapper=scale,
+    )  # fmt: skip
+
+
+def _findings(fig: Any, view: View, places: Sequence[Place], theme: Theme) -> None:
+    """A dashed box over the lanes that show each finding, and its number."""
+    found = marks(view.findings, places)
+    colours = [SEVERITY_COLOURS.get(mark.severity, AMBER).of(theme.palette) for mark in found]
+    boxes = {name: [getattr(mark, name) for mark in found] for name in ("left", "right", "top", "bottom")}
+    fig.quad(
+        left="left", right="right", top="top", bottom="bottom", name="marks",
+        source=ColumnDataSource(name="findings", data=boxes | {"colour": colours}),
+        fill_color="colour", fill_alpha=0.12, line_color="colour", line_dash=[3, 3], line_width=1,
+    )  # fmt: skip
+    numbered = [(mark, colour) for mark, colour in zip(found, colours, strict=True) if mark.numbered]
+    badges = {
+        "x": [(mark.left + mark.right) / 2 for mark, _ in numbered],
+        "y": [mark.badge_y for mark, _ in numbered],
+        "text": [str(mark.number) for mark, _ in numbered],
+        "colour": [colour for _, colour in numbered],
+    }
+    source = ColumnDataSource(name="badges", data=badges)
+    fig.scatter(x="x", y="y", size=2 * BADGE_PX, source=source, name="discs", fill_color="colour", line_color=None)
+    fig.text(
+        x="x", y="y", text="text", source=source, name="numbers", text_align="center", text_baseline="middle",
+        text_color=theme.background, text_font=FONT, text_font_size="10px", text_font_style="bold",
+    )  # fmt: skip
 
 
 def _values(lane: SeriesLane) -> list[float]:
@@ -189,33 +276,6 @@ def _time_axis(fig: Any, theme: Theme) -> None:
     fig.ygrid.grid_line_color = None
 
 
-def _label_axes(fig: Any, places: Sequence[Place], theme: Theme) -> None:
-    """Two columns beside the frame: the value next to it, the name outside."""
-    common: dict[str, Any] = {
-        "ticker": FixedTicker(ticks=[0, *(place.middle for place in places)]),
-        "axis_line_color": None,
-        "major_tick_line_color": None,
-        "minor_tick_line_color": None,
-        "major_label_standoff": 6,
-        "tags": [[place.lane.id, place.middle] for place in places],
-    }
-    values: dict[Any, Any] = {0: BLANK * VALUE_CHARS} | {place.middle: _value(place.lane) for place in places}
-    names: dict[Any, Any] = {0: BLANK * NAME_CHARS} | {place.middle: _name(place.lane) for place in places}
-    columns = (("values", values, "auto", theme.muted, "11px"), ("lanes", names, "back", theme.text, "12px"))
-    for name, labels, face, colour, px in columns:
-        axis: Any = LinearAxis(name=name, major_label_overrides=labels, **common, **_text(colour, px))
-        axis.face = face  # back: the names stand at the column's left edge
-        fig.add_layout(axis, "left")
-
-
-def _value(lane: Lane) -> str:
-    return lane.note if isinstance(lane, PhaseLane) else lane.value
-
-
-def _name(lane: Lane) -> str:
-    return lane.name if len(lane.name) <= MOST_NAME_CHARS else lane.name[: MOST_NAME_CHARS - 1] + "…"
-
-
 def _text(colour: str, size: str) -> dict[str, Any]:
     return {
         "major_label_text_color": colour,
@@ -224,15 +284,11 @@ def _text(colour: str, size: str) -> dict[str, Any]:
     }
 
 
-def _tools(fig: Any, bars: Sequence[Any], lines: Sequence[tuple[SeriesLane, Any]], theme: Theme) -> None:
-    """One crosshair over all lanes. Drag zooms, Ctrl + wheel zooms, a double click shows all.
-
-    The bare wheel stays the page's.
-    """
+def _tools(fig: Any, bars: Sequence[Any]) -> None:
+    """Drag zooms, Ctrl + wheel zooms, a double click shows all. The bare wheel stays the page's."""
     zoom = BoxZoomTool(dimensions="width")
     wheel = WheelZoomTool(dimensions="width", modifiers={"ctrl": True})
-    cross = CrosshairTool(dimensions="height", line_color=theme.muted, line_width=1)
-    fig.add_tools(zoom, wheel, ResetTool(), cross, _bar_hover(bars), *(_line_hover(*each) for each in lines))
+    fig.add_tools(zoom, wheel, ResetTool(), _bar_hover(bars))
     fig.toolbar.active_drag = zoom
     fig.toolbar.active_scroll = wheel
     fig.js_on_event(DoubleTap, CustomJS(args={"fig": fig}, code="fig.reset.emit()"))
@@ -246,18 +302,5 @@ def _bar_hover(bars: Sequence[Any]) -> HoverTool:
         tooltips=f"<div style='{TOOLTIP_CSS}'><b>@phase{{custom}}</b> @t0{{custom}} – @t1{{custom}}</div>",
         formatters={"@phase": labels, "@t0": clock, "@t1": clock},
         point_policy="follow_mouse",
-        show_arrow=False,
-    )
-
-
-def _line_hover(lane: SeriesLane, line: Any) -> HoverTool:
-    """The value under the crosshair, in the lane."""
-    return HoverTool(
-        renderers=[line],
-        tooltips=f"<div style='{TOOLTIP_CSS}'>@v{{custom}}</div>",
-        formatters={"@v": CustomJSHover(code=UNIT_JS.get(lane.unit, NUMBER_JS))},
-        mode="vline",
-        line_policy="nearest",
-        attachment="right",
         show_arrow=False,
     )

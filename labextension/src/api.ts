@@ -24,8 +24,28 @@ export class Api implements IRunApi {
     return this._get(`runs/${encodeURIComponent(id)}/view`, {}, signal);
   }
 
-  figure(id: string, widthPx: number, palette: Palette, signal: AbortSignal): Promise<IFigure> {
-    return this._get(`runs/${encodeURIComponent(id)}/figure`, { width_px: String(widthPx), theme: palette }, signal);
+  window(id: string, fromS: number, toS: number, widthPx: number, signal: AbortSignal): Promise<IView> {
+    const query = { from_s: fromS.toFixed(3), to_s: toS.toFixed(3), width_px: String(widthPx) };
+    return this._get(`runs/${encodeURIComponent(id)}/view`, query, signal);
+  }
+
+  figure(
+    id: string,
+    widthPx: number,
+    palette: Palette,
+    unfolded: readonly string[] | null,
+    signal: AbortSignal
+  ): Promise<IFigure> {
+    const query: Record<string, string> = { width_px: String(widthPx), theme: palette };
+    if (unfolded) {
+      query.unfolded = unfolded.join(',');
+    }
+    return this._get(`runs/${encodeURIComponent(id)}/figure`, query, signal);
+  }
+
+  async exported(id: string, format: string, signal: AbortSignal): Promise<Blob> {
+    const url = this._url(`runs/${encodeURIComponent(id)}/export`) + URLExt.objectToQueryString({ format });
+    return (await this._answer(url, { signal })).blob();
   }
 
   bundle(id: string, signal: AbortSignal): Promise<IBundle> {
@@ -77,11 +97,16 @@ export class Api implements IRunApi {
   }
 
   private async _request<T>(url: string, init: RequestInit): Promise<T> {
+    return (await (await this._answer(url, init)).json()) as T;
+  }
+
+  /** The answer, or the server's own words why there is none. */
+  private async _answer(url: string, init: RequestInit): Promise<Response> {
     const response = await ServerConnection.makeRequest(url, init, this._settings);
     if (!response.ok) {
       const body = (await response.json().catch(() => ({}))) as Partial<IErrorBody>;
       throw new ApiError(response.status, body.code ?? '', body.message ?? response.statusText, body.hint ?? '');
     }
-    return (await response.json()) as T;
+    return response;
   }
 }

@@ -190,7 +190,7 @@ def _label_colour(notebook: Notebook) -> str:
     return str(
         notebook.page.evaluate(
             """() => { for (const doc of window.Bokeh.documents) for (const model of doc.all_models)
-                 if (model.name === 'lanes') return model.major_label_text_color.value ?? model.major_label_text_color }"""
+                 if (model.type === 'LinearAxis') return model.major_label_text_color.value ?? model.major_label_text_color }"""
         )
     )
 

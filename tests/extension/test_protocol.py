@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawing_builders import a_full_view
 from timeline_builders import a_failed_run, a_long_run
 
 from jupyter_aicci.extension.drawings import bundle_json, figure_json
@@ -38,13 +39,13 @@ def interfaces(source: Path) -> Interfaces:
 
 @pytest.fixture(scope="module")
 def views() -> list[dict[str, Any]]:
-    """A run that lives, one that succeeded, one that failed."""
+    """A run that lives, one that succeeded, one that failed, one with every kind of lane and with findings."""
     made = []
     for run, frames, cost in (a_long_run(), a_long_run(ended=True), a_failed_run()):
         state = Accumulator(origin_ns=run.submitted_ns)
         state.feed(frames)
         made.append(state.view(run, cost=cost, now_ns=cost[-1][0], log_text="last words").to_json())
-    return made
+    return [*made, a_full_view().to_json()]
 
 
 def agree(interfaces: Interfaces, name: str, data: dict[str, Any], *, more: bool = False) -> None:
@@ -63,6 +64,8 @@ def test_a_view_has_the_fields_that_the_page_reads(interfaces: Interfaces, views
         agree(interfaces, "ILog", view["log"])
         for tile in view["tiles"]:
             agree(interfaces, "ITile", tile)
+        for finding in view["findings"]:
+            agree(interfaces, "IFinding", finding)
         for lane in view["lanes"]:
             agree(interfaces, LANES[lane["kind"]], lane)
             for span in lane.get("spans", ()):
@@ -98,6 +101,10 @@ def test_figure_bundle_and_errors_have_the_fields_that_the_page_reads(
     agree(interfaces, "IFigure", figure)
     agree(interfaces, "IBokehItem", figure["item"], more=True)
     assert re.fullmatch(r"3\.\d+\.\d+", figure["item"]["doc"]["version"])
+    agree(interfaces, "IFrame", figure["frame"])
+    agree(interfaces, "IHeatLook", figure["heat"])
+    for place in figure["places"]:
+        agree(interfaces, "IPlace", place)
     for row in figure["legend"]:
         agree(interfaces, "ILegendRow", row)
     bundle = json.loads(bundle_json(views[1]))

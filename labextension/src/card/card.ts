@@ -9,9 +9,10 @@ import { DisposableSet, type IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 
 import { Chart } from '../chart/chart';
-import type { IView } from '../protocol';
+import type { IFigure, IFinding, IView } from '../protocol';
 import type { RunModel, RunState } from '../runs/model';
 import { el, setText } from './dom';
+import { Findings } from './findings';
 import { Header } from './header';
 import { Legend } from './legend';
 import { LogTail } from './log';
@@ -33,6 +34,8 @@ export interface ICardOptions {
   readonly saved: ISaved;
 }
 
+/** Ends of the names of exported files, where they are not the format's name. */
+const FILE_ENDS: Readonly<Record<string, string>> = { perfetto: 'pftrace', parquet: 'parquet.zip' };
 const TAIL_BYTES = -8_192;
 /** Between two announcements to screen readers. */
 const ANNOUNCE_MS = 10_000;
@@ -51,7 +54,7 @@ class Card implements IDisposable {
     const { trans } = _options;
     this._header = new Header(
       _model.id,
-      { stop: () => _model.stop(), open: _options.open, savePicture: () => void this._savePicture() },
+      { stop: () => _model.stop(), open: _options.open, save: format => void this._save(format) },
       trans
     );
     this._waits = new Waits(trans);
@@ -62,17 +65,23 @@ class Card implements IDisposable {
       rank => this._lastLines(rank),
       trans
     );
-    this._chart = new Chart(this._plot, {
-      figure: (width, palette, signal) => _model.api.figure(_model.id, width, palette, signal),
-      bokehUrl: _options.bokehUrl
-    });
+    this._chart = new Chart(
+      this._plot,
+      {
+        figure: (width, palette, unfolded, signal) => _model.api.figure(_model.id, width, palette, unfolded, signal),
+        window: (from, to, width, signal) => _model.api.window(_model.id, from, to, width, signal),
+        bokehUrl: _options.bokehUrl
+      },
+      trans
+    );
+    this._findings = new Findings(finding => this._showFinding(finding), trans);
     this._toggle = this._tableToggle();
-    this._plot.setAttribute('role', 'img');
+    this._plot.setAttribute('role', 'group');
     this._live.setAttribute('aria-live', 'polite');
     this._table.hidden = true;
     const legendRow = el('div', 'legend-line', this._legend.node, this._toggle);
-    this._body = el('div', 'body', this._waits.node, this._tiles.node, legendRow, this._plot, this._table);
-    this._body.append(this._notes, this._verdict.node, this._log.node);
+    this._body = el('div', 'body', this._waits.node, this._tiles.node, this._headline, legendRow);
+    this._body.append(this._plot, this._table, this._findings.node, this._notes, this._verdict.node, this._log.node);
     this._saved = new Saved(_options.saved, trans);
     this._node = el('section', 'card', this._header.node, this._saved.node, this._body, this._live);
     this._node.setAttribute('aria-label', trans.__('Run %1', _model.id));
@@ -95,7 +104,7 @@ class Card implements IDisposable {
   private _connect(): void {
     this._parts.add(this._chart);
     this._parts.add(this._log);
-    this._chart.legendChanged.connect((_, rows) => this._legend.update(rows), this);
+    this._chart.figureChanged.connect((_, figure) => this._onFigure(figure), this);
     this._chart.failed.connect((_, error) => this._showTable(error.message), this);
     this._model.changed.connect((_, state) => this._show(state), this);
     this._show(this._model.state);
@@ -117,7 +126,10 @@ class Card implements IDisposable {
     this._header.update(view.run);
     this._waits.update(view);
     this._tiles.update(view.tiles);
+    setText(this._headline, view.headline);
+    this._headline.hidden = !view.headline;
     this._verdict.update(view);
+    this._findings.update(view);
     this._log.update(view);
     this._chart.update(view);
     this._showNotes(view);
@@ -129,10 +141,25 @@ class Card implements IDisposable {
     this._announce(view);
   }
 
+  private _onFigure(figure: IFigure): void {
+    this._legend.update(figure.legend, figure.heat);
+    this._findings.paint(figure);
+  }
+
+  /** The evidence with as much again around it. */
+  private _showFinding({ from_s, to_s }: IFinding): void {
+    const around = Math.max((to_s - from_s) / 2, 1);
+    this._chart.show(from_s - around, to_s + around);
+    if (!this._table.hidden) {
+      this._showTable('', false);
+    }
+    this._plot.scrollIntoView({ block: 'nearest' });
+  }
+
   /** What the curves leave out. */
   private _showNotes(view: IView): void {
     const notes = view.lanes
-      .filter(lane => lane.kind === 'series' && lane.note)
+      .filter(lane => lane.kind !== 'phases' && lane.note)
       .map(lane => `${lane.name}: ${lane.note}`);
     setText(this._notes, notes.join('; '));
     this._notes.hidden = notes.length === 0;
@@ -185,15 +212,19 @@ class Card implements IDisposable {
     }
   }
 
-  private async _savePicture(): Promise<void> {
+  /** The run as a file of this format, into the reader's downloads. */
+  private async _save(format: string): Promise<void> {
     try {
-      const bundle = await this._model.api.bundle(this._model.id, this._model.signal);
+      const file = await this._model.api.exported(this._model.id, format, this._model.signal);
       const link = el('a', '');
-      link.href = `data:image/png;base64,${bundle['image/png']}`;
-      link.download = `${this._view?.run.name || this._model.id}.png`;
+      link.href = URL.createObjectURL(file);
+      link.download = `${this._view?.run.name || this._model.id}.${FILE_ENDS[format] ?? format}`;
       link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the download has begun by then
+      this._header.say('');
     } catch (error) {
-      this._header.say(error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      this._header.say(this._options.trans.__('Not saved: %1', why));
     }
   }
 
@@ -203,6 +234,7 @@ class Card implements IDisposable {
   private _announcedState = '';
   private readonly _parts = new DisposableSet();
   private readonly _tiles = new Tiles();
+  private readonly _headline = el('p', 'headline');
   private readonly _plot = el('div', 'plot');
   private readonly _table = el('div', 'table-place');
   private readonly _notes = el('p', 'notes detail');
@@ -213,6 +245,7 @@ class Card implements IDisposable {
   private readonly _log: LogTail;
   private readonly _verdict: Verdict;
   private readonly _chart: Chart;
+  private readonly _findings: Findings;
   private readonly _toggle: HTMLButtonElement;
   private readonly _body: HTMLElement;
   private readonly _saved: Saved;

@@ -12,7 +12,7 @@ import { stateWord } from './words';
 export interface IHeaderActions {
   stop(): Promise<void>;
   open: (() => void) | null;
-  savePicture(): void;
+  save(format: string): void;
 }
 
 export class Header {
@@ -36,7 +36,11 @@ export class Header {
     this._open.hidden = !_actions.open;
     const menu = new Menu(trans.__('More'), [
       [trans.__('Copy run id'), () => this._copy(id)],
-      [trans.__('Save picture'), () => this._actions.savePicture()]
+      [trans.__('Save picture'), () => this._actions.save('png')],
+      [trans.__('Save page (HTML)'), () => this._actions.save('html')],
+      [trans.__('Save trace (Perfetto)'), () => this._actions.save('perfetto')],
+      [trans.__('Save samples (CSV)'), () => this._actions.save('csv')],
+      [trans.__('Save samples (Parquet)'), () => this._actions.save('parquet')]
     ]);
     this._icon.setAttribute('aria-hidden', 'true');
     this._note.setAttribute('role', 'status');

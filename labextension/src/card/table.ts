@@ -1,10 +1,12 @@
 /**
- * The chart as a table: time in each phase of each node, and of each curve the latest, lowest and highest value.
+ * The chart as a table: time in each phase of each node, of each curve the latest, lowest and highest value, and findings.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IPhaseLane, ISeriesLane, IView } from '../protocol';
+import type { IHeatLane, IPhaseLane, ISeriesLane, IView } from '../protocol';
+import { valueWords } from '../chart/values';
 import { el } from './dom';
+import { wasteWords, when } from './findings';
 import { clock, phaseWord } from './words';
 
 export function viewTable(view: IView, trans: TranslationBundle): HTMLElement {
@@ -20,7 +22,26 @@ export function viewTable(view: IView, trans: TranslationBundle): HTMLElement {
     [trans.__('curve'), trans.__('latest'), trans.__('lowest'), trans.__('highest'), trans.__('points')],
     curves.map(lane => [lane.name, lane.value, number(lane.lo), number(lane.hi), String(lane.t.length)])
   );
-  return el('div', 'tables', phases, values);
+  const heats = view.lanes.filter((lane): lane is IHeatLane => lane.kind === 'heat');
+  const ranks = heats.map(lane =>
+    table(
+      trans.__('%1 of each rank', lane.name),
+      [trans.__('rank'), trans.__('mean'), trans.__('highest')],
+      heatRows(lane)
+    )
+  );
+  const found = table(
+    trans.__('Findings'),
+    [trans.__('finding'), trans.__('when'), trans.__('what was seen'), trans.__('what to try'), trans.__('cost')],
+    view.findings.map(each => [
+      each.name,
+      when(each, trans),
+      each.text,
+      each.fix,
+      wasteWords(each, view.run.currency, trans)
+    ])
+  );
+  return el('div', 'tables', phases, values, ...ranks, ...(view.findings.length ? [found] : []));
 }
 
 function phaseRows(bar: IPhaseLane, trans: TranslationBundle): string[][] {
@@ -36,6 +57,15 @@ function phaseRows(bar: IPhaseLane, trans: TranslationBundle): string[][] {
     clock(first.get(phase) ?? 0),
     `${s.toFixed(1)} s`
   ]);
+}
+
+function heatRows(lane: IHeatLane): string[][] {
+  return lane.rows.map((rank, at) => {
+    const seen = (lane.v[at] ?? []).filter((value): value is number => value !== null);
+    const mean = seen.reduce((sum, value) => sum + value, 0) / seen.length;
+    const highest = seen.reduce((most, value) => Math.max(most, value), -Infinity);
+    return [String(rank), ...(seen.length ? [mean, highest].map(value => valueWords(value, lane.unit)) : ['–', '–'])];
+  });
 }
 
 function number(value: number): string {

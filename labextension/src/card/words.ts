@@ -28,14 +28,27 @@ export function phaseWord(phase: string, label: string, trans: TranslationBundle
     compile: trans.__('compiling'),
     compute: trans.__('training'),
     data_wait: trans.__('waiting for data'),
+    comm: trans.__('communicating'),
+    straggler: trans.__('waiting for others'),
     checkpoint: trans.__('checkpoint'),
     eval: trans.__('evaluating'),
     redone: trans.__('redone work'),
+    idle: trans.__('idle'),
     ending: trans.__('ending'),
     lost: trans.__('attempt lost'),
     failed: trans.__('failed')
   };
   return words[phase] ?? label;
+}
+
+/** How much a finding matters. */
+export function severityWord(severity: string, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    high: trans.__('serious'),
+    warning: trans.__('warning'),
+    note: trans.__('note')
+  };
+  return words[severity] ?? severity;
 }
 
 /** Why a run waits, as the scheduler has it. */
@@ -54,9 +67,12 @@ export function whyWord(why: string, trans: TranslationBundle): string {
 export function chartWords(view: IView, trans: TranslationBundle): string {
   const { run } = view;
   const tiles = view.tiles.map(tile => `${tile.label}: ${tile.value}`);
-  const curves = view.lanes.filter(lane => lane.kind === 'series').map(lane => `${lane.name} ${lane.value}`);
+  const curves = view.lanes
+    .filter(lane => lane.kind !== 'phases' && !lane.parent)
+    .map(lane => `${lane.name} ${lane.kind === 'phases' ? lane.note : lane.value}`);
+  const found = view.findings.length ? [trans.__('%1 findings, listed below', String(view.findings.length))] : [];
   const head = trans.__('Timeline of run %1, %2', run.name || run.id, stateWord(run.state, trans));
-  return [head, ...tiles, ...curves].join('; ');
+  return [head, ...tiles, ...curves, ...found].join('; ');
 }
 
 /** `38 s`, `12 min`, `3 h 20 min`: about how long, in the browser's language. */

@@ -17,6 +17,14 @@ export interface IBokehModel {
 export interface IBokehRange extends IBokehModel {
   readonly start: number;
   readonly end: number;
+  readonly change: { connect(slot: () => void): boolean };
+}
+
+/** An array of Bokeh's own with a shape, as columns of images hold them. */
+export type BokehArray = new (values: number[], shape: [number, number]) => object;
+
+export interface IBokehSource extends IBokehModel {
+  readonly data: ReadonlyMap<string, readonly unknown[]> | Readonly<Record<string, readonly unknown[]>>;
 }
 
 export interface IBokehDocument {

@@ -1,13 +1,15 @@
 /**
  * One embedded Bokeh document: a view's data moved into the sources and ranges that `timeline/figure.py` has named.
  *
- * Rule: computes nothing but `laneRange`; what a lane looks like is decided in Python.
+ * Rule: computes nothing but `laneRange`, `heatImage`, `heatScale` and `marks`; what a lane looks like is decided in Python.
  */
 import type { IDisposable } from '@lumino/disposable';
 
-import type { IFigure, ISeriesLane, IView, Lane } from '../protocol';
+import type { IFigure, IFinding, IHeatLane, ISeriesLane, IView, Lane } from '../protocol';
 import { structure } from '../runs/merge';
-import type { IBokeh, IBokehDocument, IBokehModel, IBokehRange, IBokehViews } from './bokeh';
+import type { BokehArray, IBokeh, IBokehDocument, IBokehModel, IBokehRange, IBokehSource, IBokehViews } from './bokeh';
+import { heatImage, heatScale } from './heat';
+import { badgeY, marks } from './marks';
 import { laneRange } from './ranges';
 import type { IPageColours } from './theme';
 
@@ -15,52 +17,80 @@ export class EmbeddedFigure implements IDisposable {
   /** Draw `figure` into `host`, which is to be in the page. */
   static async embed(bokeh: IBokeh, figure: IFigure, host: HTMLElement): Promise<EmbeddedFigure> {
     const views = await bokeh.embed.embed_item(figure.item, host);
-    return new EmbeddedFigure(bokeh, views, structure(figure.view));
+    return new EmbeddedFigure(bokeh, views, figure);
   }
 
   private constructor(
     private readonly _bokeh: IBokeh,
     private readonly _views: IBokehViews,
-    readonly structure: string
+    readonly figure: IFigure
   ) {
     const root = _views.roots[0];
     if (!root) {
       throw new Error('the figure has no root');
     }
+    this.structure = structure(figure.view);
     this._document = root.model.document;
     for (const model of this._document.all_models) {
       if (model.name) {
         this._named.set(model.name, model);
       }
     }
+    const range = this._named.get('range:x');
+    if (!range) {
+      throw new Error('the figure has no time axis');
+    }
+    this._range = range as IBokehRange;
   }
+
+  /** What this figure was built for. */
+  readonly structure: string;
 
   get isDisposed(): boolean {
     return this._isDisposed;
   }
 
-  /** Show this view; lanes that are the same object as last time are left alone. */
-  show(view: IView): void {
-    const fresh = view.lanes.filter(lane => this._shown.get(lane.id) !== lane);
-    for (const lane of fresh) {
-      this._showLane(lane);
-      this._shown.set(lane.id, lane);
+  /** Show this view, with the lanes of `part` where only a part is shown; lanes that are the same object are left alone. */
+  show(view: IView, part: IView | null): void {
+    const lanes = part ? new Map(part.lanes.map(lane => [lane.id, lane])) : null;
+    for (const { id } of view.lanes) {
+      const lane = lanes ? lanes.get(id) : view.lanes.find(each => each.id === id);
+      if (lane && this._shown.get(id) !== lane) {
+        this._showLane(lane);
+        this._shown.set(id, lane);
+      }
     }
-    this._showValues(fresh);
+    this._showFindings(view.findings, view.lanes);
     this._showTime(Math.max(view.end_s, 1));
+  }
+
+  /** The seconds at the frame's edges. */
+  get window(): [number, number] {
+    return [this._range.start, this._range.end];
+  }
+
+  set window([start, end]: [number, number]) {
+    this._range.setv({ start, end });
+  }
+
+  /** Call `changed` after each change of the window, whoever made it. */
+  onWindow(changed: () => void): void {
+    this._range.change.connect(changed);
   }
 
   /** The surroundings in the page's colours; the lanes' own come with the figure. */
   paint(colours: IPageColours): void {
     for (const model of this._document.all_models) {
       if (model.type === 'LinearAxis') {
-        model.setv({ major_label_text_color: model.name === 'lanes' ? colours.text : colours.muted });
+        model.setv({ major_label_text_color: colours.muted });
       } else if (model.type === 'Grid' && model.dimension === 0) {
         model.setv({ grid_line_color: colours.grid });
       } else if (model.type === 'Span') {
         model.setv({ line_color: colours.grid });
-      } else if (model.type === 'Quad') {
+      } else if (model.type === 'Quad' && isPhases(model)) {
         model.setv({ hatch_color: { value: colours.background } });
+      } else if (model.type === 'Text') {
+        model.setv({ text_color: { value: colours.background } });
       }
     }
   }
@@ -86,10 +116,53 @@ export class EmbeddedFigure implements IDisposable {
       return;
     }
     if (lane.kind === 'heat') {
+      this._showHeat(lane, source as IBokehSource | undefined);
       return;
     }
     source?.setv({ data: { t: lane.t, v: lane.v.map(value => value ?? NaN) } });
+    const [left, right] = [lane.shade.map(([from]) => from), lane.shade.map(([, to]) => to)];
+    this._named.get(`shade:${lane.id}`)?.setv({ data: { left, right } });
     this._showRange(lane);
+  }
+
+  private _showHeat(lane: IHeatLane, source: IBokehSource | undefined): void {
+    const rows = heatImage(lane).reverse(); // an image begins at its bottom
+    const columns = rows[0]?.length ?? 0;
+    const old = source && column(source, 'image')[0];
+    if (!source || !old || !columns) {
+      return;
+    }
+    const Values = old.constructor as BokehArray;
+    const [x, last] = [lane.t[0] ?? 0, lane.t.at(-1) ?? 0];
+    const [low, high] = heatScale(lane);
+    this._named.get(`scale:${lane.id}`)?.setv({ low, high });
+    source.setv({ data: { image: [new Values(rows.flat(), [rows.length, columns])], x: [x], dw: [last - x] } });
+  }
+
+  private _showFindings(findings: readonly IFinding[], lanes: readonly Lane[]): void {
+    if (findings === this._findings) {
+      return;
+    }
+    this._findings = findings;
+    const { places, severities } = this.figure;
+    const found = marks(findings, places, lanes);
+    const colour = (severity: string): string => severities[severity] ?? severities.warning ?? 'orange';
+    const boxes = {
+      left: found.map(each => each.left),
+      right: found.map(each => each.right),
+      top: found.map(each => each.top),
+      bottom: found.map(each => each.bottom),
+      colour: found.map(each => colour(each.severity))
+    };
+    const numbered = found.filter(each => each.numbered);
+    const badges = {
+      x: numbered.map(each => (each.left + each.right) / 2),
+      y: numbered.map(badgeY),
+      text: numbered.map(each => String(each.number)),
+      colour: numbered.map(each => colour(each.severity))
+    };
+    this._named.get('findings')?.setv({ data: boxes });
+    this._named.get('badges')?.setv({ data: badges });
   }
 
   private _showRange(lane: ISeriesLane): void {
@@ -101,27 +174,10 @@ export class EmbeddedFigure implements IDisposable {
     }
   }
 
-  /** The column of latest values beside the frame. */
-  private _showValues(lanes: readonly Lane[]): void {
-    const axis = this._named.get('values');
-    const ticks = new Map((axis?.tags ?? []) as [string, number][]);
-    const texts = new Map(this._values);
-    for (const lane of lanes) {
-      const tick = ticks.get(lane.id);
-      if (tick !== undefined) {
-        texts.set(tick, lane.kind === 'phases' ? lane.note : lane.value);
-      }
-    }
-    if (axis && !sameTexts(texts, this._values)) {
-      this._values = texts;
-      axis.setv({ major_label_overrides: texts });
-    }
-  }
-
   /** The time axis grows with the run, unless the reader has zoomed. */
   private _showTime(endS: number): void {
-    const range = this._named.get('range:x') as IBokehRange | undefined;
-    if (!range || endS === this._endS) {
+    const range = this._range;
+    if (endS === this._endS) {
       return;
     }
     const follows = this._endS === null || (range.start === 0 && range.end === this._endS);
@@ -132,11 +188,19 @@ export class EmbeddedFigure implements IDisposable {
   private readonly _document: IBokehDocument;
   private readonly _named = new Map<string, IBokehModel>();
   private readonly _shown = new Map<string, Lane>();
-  private _values: ReadonlyMap<number, string> = new Map();
+  private readonly _range: IBokehRange;
+  private _findings: readonly IFinding[] | null = null;
   private _endS: number | null = null;
   private _isDisposed = false;
 }
 
-function sameTexts(a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): boolean {
-  return a.size === b.size && [...a].every(([tick, text]) => b.get(tick) === text);
+/** A column of a source, whichever way this version of BokehJS keeps them. */
+function column({ data }: IBokehSource, name: string): readonly unknown[] {
+  return (data instanceof Map ? (data.get(name) as unknown[]) : (data as Record<string, unknown[]>)[name]) ?? [];
+}
+
+/** Whether these bars are phases: boxes of findings and of waste have colours of their own. */
+function isPhases(model: IBokehModel): boolean {
+  const { fill_color: fill } = model as unknown as { fill_color?: { field?: string } };
+  return fill?.field === 'phase';
 }

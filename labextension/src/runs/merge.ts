@@ -78,5 +78,6 @@ export function tail(text: string): string {
 
 /** What a figure is built for; where it differs, another figure is due. */
 export function structure(view: IView): string {
-  return JSON.stringify([view.lanes.map(lane => [lane.id, lane.name]), view.legend]);
+  const rows = (lane: Lane): number => (lane.kind === 'heat' ? lane.rows.length : 0);
+  return JSON.stringify([view.lanes.map(lane => [lane.id, lane.parent, lane.folded, rows(lane)]), view.legend]);
 }

@@ -16,7 +16,18 @@ import { merge } from './merge';
 export interface IRunApi {
   summary(id: string, signal: AbortSignal): Promise<ISummary>;
   view(id: string, signal: AbortSignal): Promise<IView>;
-  figure(id: string, widthPx: number, palette: Palette, signal: AbortSignal): Promise<IFigure>;
+  /** `unfolded` are the lanes whose lanes under them are drawn; null = as the lanes say. */
+  figure(
+    id: string,
+    widthPx: number,
+    palette: Palette,
+    unfolded: readonly string[] | null,
+    signal: AbortSignal
+  ): Promise<IFigure>;
+  /** The view of a part, in chart seconds. */
+  window(id: string, fromS: number, toS: number, widthPx: number, signal: AbortSignal): Promise<IView>;
+  /** The run in one file of this format. */
+  exported(id: string, format: string, signal: AbortSignal): Promise<Blob>;
   logs(id: string, rank: number, offset: number, signal: AbortSignal): Promise<ILogPart>;
   bundle(id: string, signal: AbortSignal): Promise<IBundle>;
   stop(id: string): Promise<ISummary>;
