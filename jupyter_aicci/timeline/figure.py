@@ -51,7 +51,16 @@ from bokeh.plotting import figure as bokeh_figure
 
 from jupyter_aicci.timeline.colours import AMBER, PHASES, SEVERITY_COLOURS, Theme, heat_palette, lane_colour, look
 from jupyter_aicci.timeline.heat import heat_image, heat_scale
-from jupyter_aicci.timeline.lanes import HeatLane, Lane, PhaseLane, SeriesLane, View, lane_range, times_json, values_json
+from jupyter_aicci.timeline.lanes import (
+    HeatLane,
+    Lane,
+    PhaseLane,
+    SeriesLane,
+    View,
+    lane_range,
+    times_json,
+    values_json,
+)
 from jupyter_aicci.timeline.marks import BADGE_PX, marks
 from jupyter_aicci.timeline.places import Place, layout
 
