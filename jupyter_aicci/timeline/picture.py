@@ -1,4 +1,4 @@
-"""The run card as a PNG: header, tiles, legend, bars, curves, bill and what failed; readable alone, on GitHub too.
+"""The run card as a PNG: header, tiles, legend, bars, heat, curves, bill, findings and what failed; readable alone.
 
 Drawn with matplotlib's Agg canvas and no pyplot, so that nobody's figures or settings are touched or taken over. Units
 are the card's pixels, 960 wide, y from the top, as in the live figure; `dpi` and `width_in` only scale them.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ft2font import FT2Font
@@ -27,16 +28,29 @@ from PIL import Image
 
 from jupyter_aicci.model.states import State
 from jupyter_aicci.model.text import clock
-from jupyter_aicci.timeline.colours import AMBER, BLUE, OK, RED, THEMES, lane_colour, look
-from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
-from jupyter_aicci.timeline.places import BAR_PX, Place, layout
+from jupyter_aicci.timeline.colours import (
+    AMBER,
+    BLUE,
+    OK,
+    RED,
+    SEVERITY_COLOURS,
+    THEMES,
+    heat_palette,
+    lane_colour,
+    look,
+)
+from jupyter_aicci.timeline.findings.words import wasted
+from jupyter_aicci.timeline.heat import heat_image, heat_scale
+from jupyter_aicci.timeline.lanes import HeatLane, PhaseLane, SeriesLane, View
+from jupyter_aicci.timeline.marks import BADGE_PX, marks
+from jupyter_aicci.timeline.places import Place, layout
 from jupyter_aicci.timeline.summary import verdict_lines
 
 MOST_BYTES = 120_000
 COLOURS = 128  # a palette is a third of the bytes, and no eye tells the difference
 WIDTH = 960.0
 LEFT, RIGHT = 170.0, 940.0  # the frame's edges
-HEADER_PX, TILES_PX, LEGEND_PX, AXIS_PX, LINE_PX = 40.0, 54.0, 28.0, 20.0, 20.0
+HEADER_PX, TILES_PX, LEGEND_PX, AXIS_PX, LINE_PX, FINDING_PX = 40.0, 54.0, 28.0, 20.0, 20.0, 28.0
 FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Source Han Sans SC")
 NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000, 86400)
 THEME = THEMES["light"]
@@ -66,18 +80,23 @@ def picture(view: View, *, dpi: float = 150, width_in: float = 8.4) -> bytes:
 def _drawn(view: View, dpi: float, width_in: float) -> bytes:
     places, lanes_px = layout(view.lanes)
     words = said(view)
-    frame_top = HEADER_PX + TILES_PX + LEGEND_PX + AXIS_PX
-    height = frame_top + lanes_px + 10 + (LINE_PX * len(words) + 14 if words else 0)
+    frame_top = HEADER_PX + TILES_PX + (LINE_PX if view.headline else 0) + LEGEND_PX + AXIS_PX
+    found_top = frame_top + lanes_px + 10
+    words_top = found_top + FINDING_PX * len(view.findings)
+    height = words_top + (LINE_PX * len(words) + 14 if words else 0)
     with mpl.rc_context(_plain(width_in)):
         card = _card(height, width_in, dpi)
         _header(card, view)
         _tiles(card, view)
-        _legend(card, view)
+        _legend(card, view, frame_top - AXIS_PX - LEGEND_PX)
         _time_axis(card, view, frame_top, lanes_px)
         for place in places:
             _lane(card, place, frame_top, view.end_s)
+        _marks(card, view, places, frame_top)
+        for at, finding in enumerate(view.findings):
+            _finding(card, view, finding, at + 1, found_top + FINDING_PX * at)
         if words:
-            _words(card, view, words, frame_top + lanes_px + 10)
+            _words(card, view, words, words_top)
         return card.png()
 
 
@@ -98,13 +117,13 @@ class _Card:
 
     def text(
         self, x: float, y: float, text: str, *, px: float = 11, colour: str = THEME.text, bold: bool = False,
-        align: str = "left", within: float = math.inf,
+        align: str = "left", within: float = math.inf, above: float = 3,
     ) -> float:  # fmt: skip
         """Write on the middle line y; returns the width."""
         text = fitted(shown(text), px, within, bold=bold)
         self.axes.text(
             x, y, text, fontproperties=_font(px * self.point, bold=bold), color=colour, ha=align,
-            va="center_baseline", parse_math=False,
+            va="center_baseline", parse_math=False, zorder=above,
         )  # fmt: skip
         return width_of(text, px, bold=bold)
 
@@ -183,8 +202,10 @@ def _tiles(card: _Card, view: View) -> None:
     card.rule(0, HEADER_PX + TILES_PX, WIDTH, HEADER_PX + TILES_PX)
 
 
-def _legend(card: _Card, view: View) -> None:
-    x, y = 16.0, HEADER_PX + TILES_PX + LEGEND_PX / 2 + 2
+def _legend(card: _Card, view: View, top: float) -> None:
+    if view.headline:
+        card.text(16, top - LINE_PX / 2 + 4, view.headline, px=12, within=WIDTH - 32)
+    x, y = 16.0, top + LEGEND_PX / 2 + 2
     for phase in view.legend:
         row = look(phase)
         if x + width_of(row.label, 11.5) > WIDTH - 40:
@@ -192,6 +213,21 @@ def _legend(card: _Card, view: View) -> None:
             return
         card.box(x, y - 5, 10, 10, **_filling(phase))
         x += 16 + card.text(x + 16, y, row.label, px=11.5, colour=THEME.muted) + 18
+    if any(isinstance(lane, HeatLane) and not lane.parent for lane in view.lanes):
+        _heat_legend(card, x, y)
+
+
+def _heat_legend(card: _Card, x: float, y: float) -> None:
+    """The scale of the strip: usual at its left, much slower at its right."""
+    usual, slow = "usual step", "1.6× and slower"
+    colours = heat_palette(THEME.palette)
+    if x + width_of(usual + slow, 11.5) + 6 * len(colours) + 12 > WIDTH - 16:
+        return
+    x += card.text(x, y, usual, px=11.5, colour=THEME.muted) + 6
+    for colour in colours:
+        card.box(x, y - 5, 6, 10, facecolor=colour, linewidth=0)
+        x += 6
+    card.text(x + 6, y, slow, px=11.5, colour=THEME.muted)
 
 
 def _filling(phase: str) -> dict[str, Any]:
@@ -226,21 +262,47 @@ def _lane(card: _Card, place: Place, frame_top: float, end_s: float) -> None:
     lane, middle = place.lane, frame_top + place.middle
     value = lane.note if isinstance(lane, PhaseLane) else lane.value
     width = card.text(LEFT - 12, middle, value, px=11, colour=THEME.muted, align="right", within=90)
-    card.text(16, middle, lane.name, px=12, within=LEFT - 40 - width)
-    if isinstance(lane, PhaseLane):
-        _bar(card, lane, middle, max(end_s, 1.0))
-    elif isinstance(lane, SeriesLane):
-        bottom = frame_top + place.bottom
-        card.rule(LEFT, bottom, RIGHT, bottom)
-        top, bottom = place.band
-        _curve(card, lane, frame_top + top, frame_top + bottom, max(end_s, 1.0))
+    indent = 12 * place.depth
+    card.text(16 + indent, middle, lane.name, px=12, within=LEFT - 40 - width - indent)
+    top, bottom = frame_top + place.band[0], frame_top + place.band[1]
+    end_s = max(end_s, 1.0)
+    match lane:
+        case PhaseLane():
+            _bar(card, lane, middle, place.bar_px, end_s)
+        case HeatLane():
+            _heat(card, lane, top, bottom, end_s)
+        case SeriesLane():
+            card.rule(LEFT, frame_top + place.bottom, RIGHT, frame_top + place.bottom)
+            for from_s, to_s in lane.shade:
+                _wasted(card, _x(from_s, end_s), _x(to_s, end_s), frame_top + place.top + 2, frame_top + place.bottom)
+            _curve(card, lane, top, bottom, end_s)
 
 
-def _bar(card: _Card, lane: PhaseLane, middle: float, end_s: float) -> None:
+def _wasted(card: _Card, x0: float, x1: float, top: float, bottom: float) -> None:
+    """Time whose money was wasted: hatched as well as coloured."""
+    box = (x0, top, max(x1 - x0, 1.0), bottom - top)
+    card.box(*box, facecolor=AMBER.light, alpha=0.2, linewidth=0)
+    card.box(*box, facecolor="none", edgecolor=AMBER.light, alpha=0.35, hatch="///", linewidth=0)
+
+
+def _heat(card: _Card, lane: HeatLane, top: float, bottom: float, end_s: float) -> None:
+    """One row of colour a rank, the first on top; what was not seen stays white."""
+    cells = heat_image(lane)
+    if not cells.size:
+        return
+    low, high = heat_scale(lane)
+    extent = (_x(float(lane.t_s[0]), end_s), _x(float(lane.t_s[-1]), end_s), bottom, top)
+    card.axes.imshow(
+        np.ma.masked_invalid(cells), cmap=ListedColormap(heat_palette(THEME.palette)), vmin=low, vmax=high,
+        extent=extent, aspect="auto", interpolation="nearest", origin="upper", zorder=1,
+    )  # fmt: skip
+
+
+def _bar(card: _Card, lane: PhaseLane, middle: float, bar_px: float, end_s: float) -> None:
     for span in lane.spans:
         x0, x1 = _x(span.t0_s, end_s), _x(span.t1_s, end_s)
         gap = 0.8 if x1 - x0 > 4 else 0.0
-        box = (x0, middle - BAR_PX / 2, max(x1 - x0 - gap, 1.2), BAR_PX)
+        box = (x0, middle - bar_px / 2, max(x1 - x0 - gap, 1.2), bar_px)
         if gap:
             card.round_box(*box, 2, **_filling(span.phase))
         else:
@@ -263,6 +325,49 @@ def _curve(card: _Card, lane: SeriesLane, top: float, bottom: float, end_s: floa
     card.axes.plot(
         x, y, color=colour, linewidth=1.4 * card.point, solid_joinstyle="round", marker="." if single else None
     )
+
+
+def _marks(card: _Card, view: View, places: Sequence[Place], frame_top: float) -> None:
+    """A dashed box over the lanes that show each finding, and its number."""
+    end_s = max(view.end_s, 1.0)
+    found = marks(view.findings, places)
+    for mark in found:
+        x0, x1 = _x(max(mark.left, 0.0), end_s), _x(min(mark.right, end_s), end_s)
+        box = (x0, frame_top + mark.top, max(x1 - x0, 1.5), mark.bottom - mark.top)
+        colour = _severity(mark.severity)
+        card.box(*box, facecolor=colour, alpha=0.1, linewidth=0, zorder=2)
+        card.box(*box, facecolor="none", edgecolor=colour, linewidth=card.point, linestyle=(0, (3, 3)), zorder=3)
+    for mark in found:
+        if mark.numbered:
+            x = _x((max(mark.left, 0.0) + min(mark.right, end_s)) / 2, end_s)
+            _badge(card, x, frame_top + mark.badge_y, mark.number, mark.severity)
+
+
+def _badge(card: _Card, x: float, y: float, number: int, severity: str) -> None:
+    card.axes.add_patch(Circle((x, y), BADGE_PX, facecolor=_severity(severity), linewidth=0, zorder=4))
+    card.text(x, y, str(number), px=10, colour="#ffffff", bold=True, align="center", above=5)
+
+
+def _severity(severity: str) -> str:
+    return SEVERITY_COLOURS.get(severity, AMBER).light
+
+
+def _finding(card: _Card, view: View, finding: Mapping[str, Any], number: int, top: float) -> None:
+    """One row: number, name and when, what was seen, what to try, and on the right what it costs."""
+    card.rule(0, top, WIDTH, top)
+    y = top + FINDING_PX / 2
+    _badge(card, 24, y, number, str(finding["severity"]))
+    lost, from_s, to_s = wasted(finding, view.run["currency"]), clock(finding["from_s"]), clock(finding["to_s"])
+    money = f"≈ {lost} {'so far' if finding['ongoing'] else 'wasted'}" if lost else ""
+    when = f"since {from_s}" if finding["ongoing"] else f"{from_s} – {to_s}"
+    right = WIDTH - 16 - card.text(WIDTH - 16, y, money, px=12, align="right", within=220) - 16
+    x = 42.0
+    name = f"{finding['name'][:1].upper()}{finding['name'][1:]}, {when}."
+    x += card.text(x, y, name, px=12, bold=True, within=right - x) + 5
+    dot = "" if finding["text"].endswith((".", "!", "?")) else "."
+    x += card.text(x, y, f"{finding['text']}{dot}", px=12, within=max(0.0, right - x)) + 5
+    if right - x > 60:
+        card.text(x, y, finding["fix"], px=12, colour=THEME.muted, within=right - x)
 
 
 def said(view: View) -> list[str]:

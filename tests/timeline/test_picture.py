@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import math
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
+from drawing_builders import a_full_view, a_large_view
 from PIL import Image
 from timeline_builders import RUN_ID, Frames, Journal, a_failed_run, a_long_run, at
 
 from jupyter_aicci.model.events import Noted
-from jupyter_aicci.timeline.colours import PHASES
+from jupyter_aicci.timeline.colours import PHASES, SEVERITY_COLOURS, heat_palette
 from jupyter_aicci.timeline.lanes import View
 from jupyter_aicci.timeline.picture import fitted, picture, said, shown, ticks, width_of
 from jupyter_aicci.timeline.view import view
@@ -58,6 +60,45 @@ def test_the_phases_colours_are_in_the_bars() -> None:
     for look in PHASES:
         if look.phase in ("queued", "starting", "compute", "data_wait", "checkpoint"):
             assert tuple(bytes.fromhex(look.colour.light[1:])) in seen, look.phase
+
+
+def colours_of(shown: View) -> set[tuple[int, ...]]:
+    image = Image.open(io.BytesIO(picture(shown))).convert("RGB")
+    return {colour for _, colour in image.getcolors(1 << 24) or []}
+
+
+def near(colours: set[tuple[int, ...]], wanted: str, within: int = 12) -> bool:
+    """Whether the picture's palette, which is small, has the colour or one that looks like it."""
+    parts = bytes.fromhex(wanted[1:])
+    return any(max(abs(a - b) for a, b in zip(colour, parts, strict=True)) <= within for colour in colours)
+
+
+def test_a_strip_of_heat_shows_the_usual_pale_and_what_is_slow_in_amber() -> None:
+    """The waiting for data of all ranks is seen at a glance, on GitHub too."""
+    seen = colours_of(a_full_view())
+    pale, amber = heat_palette("light")[2], heat_palette("light")[-2]
+    assert near(seen, pale)
+    assert near(seen, amber)
+
+
+def test_findings_and_wasted_money_are_marked_and_listed() -> None:
+    """Each has its number on the chart and a row below it, in the colour of its severity."""
+    full = a_full_view()
+    bare = replace(full, findings=())
+    assert near(colours_of(full), SEVERITY_COLOURS["high"].light)
+    assert not near(colours_of(bare), SEVERITY_COLOURS["high"].light)
+    tall, low = (Image.open(io.BytesIO(picture(each, dpi=100))).size[1] for each in (full, bare))
+    assert tall > low + 40
+    unshaded = replace(
+        bare, lanes=tuple(replace(lane, shade=()) if lane.kind == "series" else lane for lane in bare.lanes)
+    )
+    assert picture(unshaded) != picture(bare)
+
+
+def test_a_picture_with_everything_on_it_stays_small() -> None:
+    """A thousand ranks over three days, too: a notebook is to stay under 200 KB a run."""
+    assert len(picture(a_full_view())) < LIMIT_BYTES
+    assert len(picture(a_large_view(columns=400))) < LIMIT_BYTES
 
 
 def test_the_users_matplotlib_settings_neither_change_the_picture_nor_are_changed() -> None:
