@@ -13,6 +13,7 @@ import pytest
 
 from jupyter_aicci.model.commands import COMMANDS
 from jupyter_aicci.model.events import KINDS
+from jupyter_aicci.model.metrics import METRICS
 from jupyter_aicci.model.options import OPTIONS
 from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.service.routes import REF, ROUTES
@@ -42,6 +43,7 @@ def test_generated_pages_are_what_the_code_says_now(tool: str) -> None:
         ("states.md", [*State, *Step]),
         ("exit-classes.md", list(ExitClass)),
         ("events.md", list(KINDS)),
+        ("metrics.md", [f"`{metric.name}`" for metric in METRICS]),
     ],
 )
 def test_every_public_word_stands_in_the_reference(page: str, words: list[str]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jupyter_aicci.model import commands, errors, events, options, states, text  # noqa: E402
+from jupyter_aicci.model import commands, errors, events, metrics, options, states, text  # noqa: E402
 from jupyter_aicci.scheduler import policies  # noqa: E402
 from jupyter_aicci.timeline.findings.rule import GATES  # noqa: E402
 from jupyter_aicci.timeline.findings.table import RULES  # noqa: E402
@@ -313,6 +313,36 @@ def findings_page() -> str:
     )
 
 
+# --------------------------------------------------------------------------------------------------- metrics
+
+SCOPES = {
+    "rank": "A rank and every process that descends from it.",
+    "node": "The host, and the cgroup that bounds the ranks of the node (`group_…`).",
+    "device": "An accelerator of the run: `node-0/gpu-3` is device 3 of node 0.",
+    "nic": "An RDMA port: `node-0/mlx5_0`.",
+}
+
+
+def metrics_page() -> str:
+    def row(metric: metrics.Metric) -> tuple[str, ...]:
+        unit = f"{metric.unit or 'count'}/s" if metric.counter else metric.unit
+        return code(metric.name), unit, "counter" if metric.counter else "gauge", metric.label
+
+    parts = []
+    for scope, about in SCOPES.items():
+        rows = [row(metric) for metric in metrics.METRICS if metric.scope == scope]
+        parts.append(f"## {scope}\n\n{about}\n\n" + table(("metric", "drawn in", "kind", "meaning"), rows))
+    return page(
+        "Metrics",
+        "jupyter_aicci/model/metrics.py",
+        "What the agent of a node reads once a second, and ten times a second for a moment around trouble.\n"
+        "Some change slowly or cost much to read, and are told every ten seconds.\n"
+        "A counter is kept as it was read and drawn as its rate; where it steps back it began anew.\n"
+        "What a machine does not have is absent, never zero.",
+        *parts,
+    )
+
+
 # ----------------------------------------------------------------------------------------------------- pages
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -323,6 +353,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "errors.md": errors_page,
     "policies.md": policies_page,
+    "metrics.md": metrics_page,
     "findings.md": findings_page,
 }
 

@@ -38,6 +38,10 @@ def run(given: argparse.Namespace) -> int:
         forecast = client.forecast(spec)
         answer(forecast, dry_run_text(forecast), as_json=given.json)
         return DONE
+    if caller["probe"]:
+        from jupyter_aicci.client.probe import probe
+
+        probe(client, spec, program, say)
     handle = client.submit(spec, program)
     summary = handle.summary()
     say(first_line(summary))

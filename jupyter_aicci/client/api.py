@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jupyter_aicci.client.calls import Calls
+from jupyter_aicci.client.fingerprint import fingerprint
 from jupyter_aicci.client.program import Program, discard, lay_out
 from jupyter_aicci.client.run import Run
 from jupyter_aicci.client.starting import ensure_service
@@ -40,6 +42,7 @@ class Client(Calls):
         then nothing is left behind. Where no answer came the folder stays: the run may exist, and the same id submits it again.
         """
         run_id = run_id or new_run_id(_random_below)
+        spec = replace(spec, fingerprint=spec.fingerprint or fingerprint(spec, program))
         body: dict[str, Any] = {"id": run_id, "spec": spec.to_json()}
         if spec.secret:
             body["secrets"] = _secrets(spec, os.environ if secret_values is None else secret_values)

@@ -16,6 +16,7 @@ from typing import Any
 
 from jupyter_aicci.client import Client, Program
 from jupyter_aicci.datasets.mounts import check_mounts
+from jupyter_aicci.magics.outcomes import Detached
 from jupyter_aicci.magics.watch import Watch
 from jupyter_aicci.model.commands import find_command, parse_words
 from jupyter_aicci.model.errors import UserError, did_you_mean
@@ -46,7 +47,10 @@ def train(shell: Any, line: str, body: str) -> None:
         print(dry_run_text(client.forecast(spec)))
         return
     _remember_source(spec.cell_name, body, first_line)
-    watch = Watch.submit(shell, client, spec, _program(spec, checked, push), on_stop=caller["on_stop"])
+    program = _program(spec, checked, push)
+    if caller["probe"]:
+        _probe(client, spec, program)
+    watch = Watch.submit(shell, client, spec, program, on_stop=caller["on_stop"])
     if caller["out"]:
         shell.user_ns[caller["out"]] = watch.run
     if caller["detach"]:
@@ -54,6 +58,16 @@ def train(shell: Any, line: str, body: str) -> None:
         print(watch.how_to_come_back())
     else:
         watch.until_ended(missing=checked.missing)
+
+
+def _probe(client: Client, spec: RunSpec, program: Program) -> None:
+    """The short runs before the real one; Stop ends them, and the cell."""
+    from jupyter_aicci.client.probe import probe
+
+    try:
+        probe(client, spec, program, print)
+    except KeyboardInterrupt:
+        raise Detached("stopped while probing; the run was not submitted") from None
 
 
 def options_given(words: str) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class RunSpec:
     cell_name: str = ""  # "Cell In[7]"; "" = a file
     cell_first_line: int = 1  # line of the cell where the program's line 1 stands
     owner: str = ""
+    fingerprint: str = ""  # of the program; runs that share it are compared and forecast from each other
 
     @property
     def hard_level(self) -> str:
@@ -81,7 +82,7 @@ class RunSpec:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-PROGRAM_FIELDS = ("source", "argv", "framework", "python", "cell_name", "cell_first_line", "owner")
+PROGRAM_FIELDS = ("source", "argv", "framework", "python", "cell_name", "cell_first_line", "owner", "fingerprint")
 SPEC_OPTIONS = tuple(option.field for option in OPTIONS if option.face == "spec")
 
 
@@ -127,7 +128,7 @@ def _program(data: dict[str, Any]) -> dict[str, Any]:
         out["cell_first_line"] = int(out["cell_first_line"])
     if out.get("framework", "plain") not in ("torch", "jax", "plain"):
         raise ValueError(f"framework {out['framework']!r}")
-    for key in ("source", "python", "cell_name", "owner"):
+    for key in ("source", "python", "cell_name", "owner", "fingerprint"):
         if not isinstance(out.get(key, ""), str):
             raise ValueError(f"{key} {out[key]!r}: expected text")
     source = out.get("source", "cell.py")

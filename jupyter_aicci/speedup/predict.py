@@ -116,6 +116,11 @@ def refusal(samples: tuple[Sample, ...]) -> str:
     return ""
 
 
+def refuse(samples: tuple[Sample, ...]) -> None:
+    """Raise `UserError` "no_forecast" where nothing can be said of more nodes."""
+    _raise(refusal(samples))
+
+
 def _check(samples: tuple[Sample, ...], at: Where, baseline: Where) -> None:
     reason = refusal(samples)
     batches = {sample.at.batch for sample in samples}
@@ -124,6 +129,10 @@ def _check(samples: tuple[Sample, ...], at: Where, baseline: Where) -> None:
         reason = (
             f"it was measured with a batch of {next(iter(batches)):g} only, and is asked about {max(asked - batches):g}"
         )
+    _raise(reason)
+
+
+def _raise(reason: str) -> None:
     if reason:
         raise UserError(
             "no_forecast", f"no speed-up is forecast: {reason}.",

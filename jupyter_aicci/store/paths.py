@@ -61,6 +61,10 @@ class Home:
         """{NAME: value} of `--secret`, mode 0600; the service writes, the engine reads, the run's end removes it."""
         return self.run_dir(run_id) / "secrets.json"
 
+    def speed_json(self, run_id: RunId) -> Path:
+        """What an ended run showed of its speed (`service/speed.py`)."""
+        return self.run_dir(run_id) / "speed.json"
+
     def src_dir(self, run_id: RunId) -> Path:
         return self.run_dir(run_id) / "src"
 

@@ -42,6 +42,7 @@ CLI = (
     "forecast",
     "replay",
     "service",
+    "timeline",
 )
 
 

@@ -228,7 +228,9 @@ def test_cost_has_the_contracts_keys(served: Served, engine: Scripted) -> None:
     run = served.do(lambda desk: submit(desk))
     served.do(turn)
     ledger = served.call("GET", f"/v1/runs/{run.id}/cost")
-    assert {"run_id", "total_micro", "billed_micro", "unpriced", "currency", "price", "entries", "per_h_micro"} <= set(ledger)
+    assert {"run_id", "total_micro", "billed_micro", "unpriced", "currency", "price", "entries", "per_h_micro"} <= set(
+        ledger
+    )
     assert (ledger["per_h_micro"], ledger["entries"][0]["open"]) == (3_600_000_000, True)
 
 

@@ -29,7 +29,9 @@ def test_a_run_within_its_limits_goes_on() -> None:
     """No limit, or none reached yet: nothing is asked for."""
     assert over_limit(running(), deadline_ns=0, spending=Spending(spent_micro=10**9), now_ns=T0 + 10**6 * S) is None
     run = running(time_limit=16.0, budget=MICRO)
-    assert over_limit(run, deadline_ns=T0 + 21 * S, spending=Spending(spent_micro=MICRO - 1), now_ns=T0 + 20 * S) is None
+    assert (
+        over_limit(run, deadline_ns=T0 + 21 * S, spending=Spending(spent_micro=MICRO - 1), now_ns=T0 + 20 * S) is None
+    )
 
 
 def test_the_time_limit_stops_with_its_class() -> None:
@@ -42,7 +44,9 @@ def test_the_time_limit_stops_with_its_class() -> None:
 
 def test_the_budget_stops_with_its_class() -> None:
     """`--budget`: class "budget", and the text has both sums."""
-    wish = over_limit(running(budget=2 * MICRO), deadline_ns=0, spending=Spending(spent_micro=2 * MICRO), now_ns=T0 + 20 * S)
+    wish = over_limit(
+        running(budget=2 * MICRO), deadline_ns=0, spending=Spending(spent_micro=2 * MICRO), now_ns=T0 + 20 * S
+    )
     assert wish is not None
     assert wish.exit_class == "budget"
     assert wish.reason.count("$2.00") == 2

@@ -151,8 +151,8 @@ def test_the_summary_row_has_the_keys_of_the_contract() -> None:
     row = run_summary(run, cost_micro=12, seq=7)
     assert list(row) == [
         "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class",
-        "cost_micro", "currency", "per_h_micro", "unpriced", "reason", "icon", "world_size", "attempt", "budget_micro", "budget_note", "seq",
-        "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
+        "cost_micro", "currency", "per_h_micro", "unpriced", "reason", "icon", "world_size", "attempt", "budget_micro",
+        "budget_note", "seq", "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
     ]  # fmt: skip
     assert row["submitted_at"] == "2026-05-28T20:26:40.000+00:00"
     assert row["ended_at"] == "2026-05-28T20:27:25.400+00:00"
