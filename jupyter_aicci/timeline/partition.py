@@ -82,7 +82,7 @@ Amounts = dict[str, int]
 
 def partition(run: Run, told: Mapping[Rank, Told], records: Records, billed: Iterable[Billed]) -> tuple[Part, ...]:
     """The parts of all entries, in the ledger's order, then by rank and phase."""
-    steps = _Steps(records)
+    steps = StepColumns(records)
     attempts = {attempt.number: attempt for attempt in run.attempts}
     parts: list[Part] = []
     for entry in billed:
@@ -132,7 +132,7 @@ def phase_ns(parts: Iterable[Part]) -> dict[int, dict[str, int]]:
     return found
 
 
-class _Steps:
+class StepColumns:
     """All records, those of each rank together and in the order of time."""
 
     def __init__(self, records: Records) -> None:
@@ -154,23 +154,23 @@ class _Steps:
         }
 
 
-def _rank_phases(entry: Billed, attempt: Attempt, rank: int, told: Mapping[Rank, Told], steps: _Steps) -> Amounts:
+def _rank_phases(entry: Billed, attempt: Attempt, rank: int, told: Mapping[Rank, Told], steps: StepColumns) -> Amounts:
     """The time of one rank while its node was held; the values sum to it."""
     key = (entry.attempt, entry.node, rank)
     begin_ns, end_ns = entry.from_ns, max(entry.from_ns, entry.to_ns)
     amounts = dict.fromkeys(ORDER, 0)
     where = steps.where.get(key, slice(0, 0))
-    from_ns, to_ns, kept = _cut(steps.from_ns[where], steps.to_ns[where], begin_ns, end_ns)
+    from_ns, to_ns, kept = cut(steps.from_ns[where], steps.to_ns[where], begin_ns, end_ns)
     _add_records(amounts, steps.parts[:, where][:, kept], to_ns - from_ns, steps.redone[where][kept])
     silent = all(other[0] != entry.attempt for other in (*told, *steps.where))
-    said = _said(told.get(key), attempt, rank, begin_ns, int(from_ns[0]) if len(from_ns) else 0, silent=silent)
+    said = said_by(told.get(key), attempt, rank, begin_ns, int(from_ns[0]) if len(from_ns) else 0, silent=silent)
     gap_from, gap_to = np.r_[begin_ns, to_ns], np.r_[from_ns, end_ns]
     for place in np.flatnonzero(gap_to > gap_from):
         _add_told(amounts, said, int(gap_from[place]), int(gap_to[place]))
     return amounts
 
 
-def _cut(from_ns: Ints, to_ns: Ints, begin_ns: int, end_ns: int) -> tuple[Ints, Ints, Ints]:
+def cut(from_ns: Ints, to_ns: Ints, begin_ns: int, end_ns: int) -> tuple[Ints, Ints, Ints]:
     """The records without what lies outside or under an earlier one: (from, to, which are left)."""
     if not len(to_ns):
         return from_ns, to_ns, np.empty(0, dtype=np.int64)
@@ -180,20 +180,25 @@ def _cut(from_ns: Ints, to_ns: Ints, begin_ns: int, end_ns: int) -> tuple[Ints, 
     return begins[kept], ends[kept], kept
 
 
-def _add_records(amounts: Amounts, parts: Ints, length_ns: Ints, redone: Bools) -> None:
-    amounts["redone"] += int(length_ns[redone].sum())
-    whole = parts.sum(axis=0) == length_ns
-    for phase, ns in zip(STEP_PHASES, parts[:, whole & ~redone].sum(axis=1).tolist(), strict=True):
-        amounts[phase] += ns
-    for place in np.flatnonzero(~whole & ~redone):
+def fitted(parts: Ints, length_ns: Ints) -> Ints:
+    """The parts of records (STEP_PHASES x records), scaled where they do not sum to the time that passed."""
+    out = parts.copy()
+    for place in np.flatnonzero(parts.sum(axis=0) != length_ns):
         scaled = shares(int(length_ns[place]), parts[:, place].tolist())
         if not any(scaled):
             scaled[0] = int(length_ns[place])  # told without any time: compute
-        for phase, ns in zip(STEP_PHASES, scaled, strict=True):
-            amounts[phase] += ns
+        out[:, place] = scaled
+    return out
 
 
-def _said(spoken: Told | None, attempt: Attempt, rank: int, begin_ns: int, steps_ns: int, *, silent: bool) -> Told:
+def _add_records(amounts: Amounts, parts: Ints, length_ns: Ints, redone: Bools) -> None:
+    amounts["redone"] += int(length_ns[redone].sum())
+    fresh = fitted(parts[:, ~redone], length_ns[~redone])
+    for phase, ns in zip(STEP_PHASES, fresh.sum(axis=1).tolist(), strict=True):
+        amounts[phase] += ns
+
+
+def said_by(spoken: Told | None, attempt: Attempt, rank: int, begin_ns: int, steps_ns: int, *, silent: bool) -> Told:
     """What holds where no record does, from the beginning on; `steps_ns` is the first record's beginning, 0 = none."""
     said = Told()
     said.phase(begin_ns, "starting")
