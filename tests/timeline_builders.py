@@ -126,7 +126,33 @@ class Frames:
         return self.add(seconds, "phase", source=f"rank-{rank}", rank=rank, phase=phase, **more)
 
     def step(self, seconds: float, step: int, wait_s: float = 0.0, rank: int = 0, **more: Any) -> Frames:
-        return self.add(seconds, "step", source=f"rank-{rank}", rank=rank, step=step, wait_s=wait_s, **more)
+        """A `steps` frame of what the rank did since its last one, as its phase frames say it; `wait_s` of it was for data."""
+        phases, before = self._since_last_steps(seconds, rank)
+        waited_s = min(wait_s, phases["compute"])
+        phases["compute"] -= waited_s
+        phases["data_wait"] = phases.get("data_wait", 0.0) + waited_s
+        count = step - before if before is not None and step > before else 1
+        return self.steps(seconds, " ".join(phases), (count, step, *phases.values()), rank=rank, **more)
+
+    def _since_last_steps(self, seconds: float, rank: int) -> tuple[dict[str, float], int | None]:
+        """(seconds by phase since the rank's last step, or since it began to work; that step's number)."""
+        phases, now_ns, before = {"compute": 0.0}, round(seconds * NS), None
+        for stored in reversed(self.stored):
+            frame = stored.frame
+            if (
+                stored.attempt != self.attempt
+                or stored.source != f"rank-{rank}"
+                or frame["k"] not in ("phase", "steps")
+            ):
+                continue
+            name = "compute" if frame["k"] == "steps" else frame["phase"].replace(" ", "-")
+            if name not in ("starting", "done"):
+                phases[name] = phases.get(name, 0.0) + (now_ns - frame["t"]) / NS
+            now_ns = frame["t"]
+            if frame["k"] == "steps":
+                before = frame["step"]
+                break
+        return phases, before
 
     def steps(
         self,

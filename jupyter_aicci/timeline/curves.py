@@ -23,7 +23,6 @@ from jupyter_aicci.timeline.tiles import THROUGHPUT
 
 RATE_WINDOW_NS = 10 * NS
 WHOLE_UNITS = ("cores", "%")  # drawn up to what there is, also where only a part is looked at
-APART = ("checkpoint", "eval", "compile")  # phases that no step's time contains
 
 Cost = Sequence[tuple[int, int]]  # (time_ns, micro-units so far), ascending
 
@@ -63,32 +62,6 @@ class Steps:
         self._attempt = 0
         self._recent: deque[tuple[int, int]] = deque()  # (time_ns, step) of the last seconds
         self._first: tuple[int, int] | None = None  # of this attempt
-        self._apart_since_ns = self._apart_ns = 0  # since the last step frame
-
-    def phase(self, rank: int, name: str, time_ns: int) -> None:
-        """Checkpoints and the like are not part of the step that they delay."""
-        if rank != self.rank:
-            return
-        if self._apart_since_ns:
-            self._apart_ns += time_ns - self._apart_since_ns
-        self._apart_since_ns = time_ns if name in APART else 0
-
-    def step(self, frame: Frame, rank: int, step: int, t_s: float) -> None:
-        if rank < self.rank:
-            self.restarts += self.latest >= 0
-            self._follow(rank)
-        if rank != self.rank:
-            return
-        if frame.attempt != self._attempt:
-            self._begin(frame.attempt, t_s, frame.seq)
-        if self._recent and step > self._recent[-1][1]:
-            since_ns, before = self._recent[-1]
-            took_ns = max(0, frame.time_ns - since_ns - self._apart_ns)
-            self.series.add(t_s, took_ns / NS / (step - before), frame.seq)
-        if self.latest < 0 and frame.attempt == 1:
-            self._counts_from = int(step == 1)
-        self._apart_ns = 0
-        self._keep(frame.time_ns, step)
 
     def record(self, frame: Frame, record: Record, origin_ns: int) -> None:
         """A record of a `steps` frame: its time a step, without what is apart from it."""
@@ -112,7 +85,6 @@ class Steps:
         self._attempt = attempt
         self._recent.clear()
         self._first = None
-        self._apart_since_ns = self._apart_ns = 0
         self.series.break_off(t_s, seq)
 
     def _keep(self, time_ns: int, step: int) -> None:

@@ -100,8 +100,6 @@ class Accumulator:
             match frame.frame["k"]:
                 case "phase":
                     self._phase(frame)
-                case "step":
-                    self._step(frame)
                 case "steps":
                     self._take_records(frame, records)
                 case "log":
@@ -341,16 +339,7 @@ class Accumulator:
         return ranks[rank]
 
     def _phase(self, frame: Frame) -> None:
-        rank, name = int(frame.frame["rank"]), str(frame.frame["phase"])
-        self._track(frame).phase(frame.time_ns, name)
-        self._steps.phase(rank, name, frame.time_ns)
-
-    def _step(self, frame: Frame) -> None:
-        body = frame.frame
-        step = int(body["step"])
-        self._track(frame).step(frame.time_ns, step, float(body.get("wait_s") or 0.0))
-        self._top_step[frame.attempt] = max(step, self._top_step.get(frame.attempt, -1))
-        self._steps.step(frame, int(body["rank"]), step, self._seconds(frame))
+        self._track(frame).phase(frame.time_ns, str(frame.frame["phase"]))
 
     def _take_records(self, frame: Frame, records: Iterable[Record]) -> None:
         track = self._track(frame)

@@ -21,7 +21,7 @@ MOST_SPANS = 2000
 MOST_RANK_SPANS = 300  # of a lane that stands under another
 MOST_CHANGES = 1000  # of one rank; beyond it the short ones are merged: a bar has fewer pixels
 
-WORKING = ("compute", "redone", "data_wait")  # what a step frame may repaint
+WORKING = ("compute", "redone", "data_wait")  # what a record of steps may repaint
 
 Stretch = tuple[int, int, str]  # from_ns, to_ns, phase
 
@@ -29,13 +29,12 @@ Stretch = tuple[int, int, str]  # from_ns, to_ns, phase
 class Track:
     """One rank's phases in one attempt; `done` closes it."""
 
-    __slots__ = ("last_step_ns", "names", "redo_until", "said", "times")
+    __slots__ = ("names", "redo_until", "said", "times")
 
     def __init__(self, redo_until: int) -> None:
         self.times: list[int] = []
         self.names: list[str] = []
         self.said = ""  # the last phase frame, before steps repaint it
-        self.last_step_ns = 0
         self.redo_until = redo_until  # highest step that an earlier attempt reached, -1 = none
 
     def phase(self, time_ns: int, name: str) -> None:
@@ -43,28 +42,17 @@ class Track:
         self.said = "ending" if name == "done" else name
         self._change(time_ns, self._working() if self.said == "compute" else self.said)
 
-    def step(self, time_ns: int, step: int, wait_s: float) -> None:
-        """A step frame: what the time since the last one was."""
-        since_ns, self.last_step_ns = self.last_step_ns, time_ns
+    def record(self, from_ns: int, to_ns: int, step: int, wait_ns: int) -> None:
+        """A record of a step, or of several, from `from_ns` to `to_ns`: what that time was."""
+        if not self.times or self.said in ("", "starting"):
+            self.said = "compute"  # a program that names no phases, but steps
+            self._change(from_ns, self._working())
         redone = step <= self.redo_until
         if not redone:
             self.redo_until = -1
-        if not self.times or self.said in ("", "starting"):
-            self.said = "compute"  # a program that names no phases, but steps
-            self._change(time_ns, self._working())
-            return
-        if self.said != "compute" or not since_ns or time_ns <= since_ns:
-            return
-        waited = wait_s > DATA_WAIT_SHARE * (time_ns - since_ns) / NS
-        self._repaint(since_ns, "data_wait" if waited else "redone" if redone else "compute")
-
-    def record(self, from_ns: int, to_ns: int, step: int, wait_ns: int) -> None:
-        """A record of a step, or of several, from `from_ns` to `to_ns`."""
-        self.last_step_ns = from_ns
-        if not self.times or self.said in ("", "starting"):
-            self.said = "compute"
-            self._change(from_ns, self._working())
-        self.step(to_ns, step, wait_ns / NS)
+        if self.said == "compute" and to_ns > from_ns:
+            waited = wait_ns > DATA_WAIT_SHARE * (to_ns - from_ns)
+            self._repaint(from_ns, "data_wait" if waited else "redone" if redone else "compute")
 
     def end(self, time_ns: int) -> None:
         """The rank's process has ended."""

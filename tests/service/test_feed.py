@@ -38,7 +38,7 @@ def test_frames_come_in_once_with_their_own_time(home: Home) -> None:
     """Read again behind the same cursor, they are known."""
     journal = Journal(home.journal)
     feed = Feed(home, RUN, clock(journal, "a", boot_ns=100, wall_ns=1_000_100))
-    batch = [(SPOOL, 10, head("a")), (SPOOL, 20, {"k": "step", "t": 50})]
+    batch = [(SPOOL, 10, head("a")), (SPOOL, 20, {"k": "steps", "t": 50})]
     assert [stored.time_ns for stored in feed.take(batch)] == [1_000_001, 1_000_050]
     assert feed.take(batch) == []
     assert feed.cursors == {SPOOL: 20}

@@ -121,9 +121,9 @@ def test_every_phase_of_the_view_has_a_colour_and_the_item_is_strict_json(theme:
 
 
 def test_height_follows_from_the_lanes_and_the_background_is_the_pages() -> None:
-    """22 a bar, 36 a curve, 40 the bill."""
+    """22 a bar, 34 the strip of heat, 36 a curve, 40 the bill."""
     fig = figure(a_view(a_failed_run), theme=THEMES["dark"])
-    assert fig.frame_height == 22 + 6 + 4 * 36 + 40
+    assert fig.frame_height == 22 + 6 + 34 + 3 * 36 + 40
     assert fig.sizing_mode == "stretch_width"
     assert (fig.background_fill_alpha, fig.border_fill_alpha) == (0, 0)
     assert fig.xaxis[0].major_label_text_color == THEMES["dark"].muted

@@ -255,7 +255,7 @@ def test_a_checkpoint_is_not_part_of_the_step_that_it_delays() -> None:
     frames = Frames().phase(0.5, "compute").step(1.0, 1).step(2.0, 2)
     frames.phase(2.2, "checkpoint").phase(7.2, "compute").step(8.0, 3).step(9.0, 5)
     lanes = {lane["id"]: lane for lane in view(run, frames, cost=NO_COST, now_ns=at(9)).to_json()["lanes"]}
-    assert lanes["step_time"]["v"] == [1.0, 1.0, 0.5]
+    assert lanes["step_time"]["v"] == [0.5, 1.0, 1.0, 0.5]
 
 
 def test_usage_is_summed_over_the_nodes() -> None:

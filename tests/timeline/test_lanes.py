@@ -67,10 +67,10 @@ def test_view_json_has_the_keys_of_the_contract() -> None:
         "headline", "window",
     ]  # fmt: skip
     by_id = {lane["id"]: lane for lane in data["lanes"]}
-    alone = ["node-0", "step_time", "value:loss", "cpu", "memory", "cost"]
+    alone = ["node-0", "step_heat", "value:loss", "cpu", "memory", "cost"]
     assert [lane["id"] for lane in data["lanes"] if not lane["parent"]] == alone
     under = [(lane["parent"], lane["id"]) for lane in data["lanes"] if lane["parent"]]
-    assert under[:3] == [("node-0", "rank-0"), ("node-0", "rank-1"), ("cpu", "cpu/rank-0")]
+    assert under[:3] == [("node-0", "rank-0"), ("node-0", "rank-1"), ("step_heat", "step_time")]
     assert [by_id[parent]["folded"] for parent, _ in under] == [True] * len(under)
     assert {"id", "kind", "name", "note", "parent", "folded", "spans"} == set(by_id["node-0"])
     drawn = {"unit", "value", "lo", "hi", "t", "v", "shade"}
