@@ -18,9 +18,10 @@ from decimal import Decimal
 from typing import Any
 
 from jupyter_aicci.model.events import Corrected
+from jupyter_aicci.model.phases import KINDS
 from jupyter_aicci.pricing.meter import NS_PER_H, NS_PER_S, Entry, Piece, pieces
 from jupyter_aicci.pricing.report import Bill
-from jupyter_aicci.pricing.waste import KINDS, split
+from jupyter_aicci.pricing.waste import split
 
 COLUMNS = (
     "AvailabilityZone", "BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency",

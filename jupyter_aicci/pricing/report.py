@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from jupyter_aicci.model.phases import KINDS
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.pricing.budgets import period_ns
 from jupyter_aicci.pricing.meter import NS_PER_S, Entry, Ledger, Piece, pieces
-from jupyter_aicci.pricing.waste import KINDS, Breakdown, split
+from jupyter_aicci.pricing.waste import Breakdown, split
 
 BY = ("user", "queue", "shape", "day")
 

@@ -2,8 +2,7 @@
 
 In: parts of the bill (rank, phase, ns, micro-units), as the timeline's partition makes them. Out: a `Breakdown`.
 Rule 1: parts sum to the bill, so every sum here does; nothing is estimated.
-Rule 2: useful is work that was done for the first time, and what it cannot do without (collectives at their best, evaluation);
-waste is waiting, idling, and doing steps again; the rest (starting, checkpoints, compiling) is neither.
+Rule 2: what is useful and what is waste, `model/phases.py` says.
 """
 
 from __future__ import annotations
@@ -12,36 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jupyter_aicci.model.text import duration, money
-
-KIND_OF = {
-    "compute": "useful",
-    "comm": "useful",
-    "eval": "useful",
-    "spans": "useful",
-    "staging": "overhead",
-    "starting": "overhead",
-    "compile": "overhead",
-    "checkpoint": "overhead",
-    "ending": "overhead",
-    "data_wait": "waste",
-    "straggler": "waste",
-    "idle": "waste",
-    "redone": "waste",
-}
-KINDS = ("useful", "overhead", "waste")
-LEAKS = {
-    "data_wait": "waiting for data",
-    "straggler": "waiting for slower ranks",
-    "idle": "idle",
-    "redone": "steps done again",
-    "starting": "starting",
-    "staging": "staging data",
-    "compile": "compiling",
-    "checkpoint": "checkpoints",
-    "ending": "ending",
-}
-PERCENT = 100
+from jupyter_aicci.model.phases import KINDS, kind_of
+from jupyter_aicci.model.phases import headline as sentence
 
 
 class Part(Protocol):
@@ -65,8 +36,8 @@ class PhaseCost:
 
     @property
     def kind(self) -> str:
-        """useful, overhead or waste; a phase that is not known is work of the program's own."""
-        return KIND_OF.get(self.phase, "useful")
+        """useful, overhead or waste."""
+        return kind_of(self.phase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,18 +113,11 @@ def breakdown_from_json(body: dict[str, Any]) -> Breakdown:
     )
 
 
-def headline(found: Breakdown, currency: str) -> str:
-    """`61 % of $38.20 was useful; the biggest leak: $9.10 waiting for data`; of a run that costs nothing, in time."""
-    ratio, total = found.ratio("useful"), found.total_micro
-    if ratio is None:
-        return ""
-    whole = money(total, currency) if total else duration(sum(phase.ns for phase in found.phases) / 1e9)
-    leak = next((phase for phase in found.phases if phase.kind != "useful"), None)
-    text = f"{PERCENT * ratio:.0f} % of {whole} was useful"
-    if leak is None or not leak.ns:
-        return text
-    amount = money(leak.micro, currency) if total else duration(leak.ns / 1e9)
-    return f"{text}; the biggest leak: {amount} {LEAKS.get(leak.phase, leak.phase)}"
+def headline(found: Breakdown, currency: str, *, priced: bool) -> str:
+    """`61 % of $38.20 was useful; the biggest leak, $9.10, is waiting for data`; where not all is priced, in rank time."""
+    ns = {phase.phase: phase.ns for phase in found.phases}
+    micro = {phase.phase: phase.micro for phase in found.phases}
+    return sentence(ns, micro, currency, priced=priced)
 
 
 def split(amount_micro: int, weights: Sequence[int]) -> tuple[int, ...]:

@@ -113,7 +113,11 @@ class Bills:
         bill = self.bill(run)
         known = bill.breakdown or Breakdown(phases=())
         told = known.to_json() if bill.ledger.known else _without_money(known.to_json())
-        return bill.ledger.to_json() | told | {"headline": headline(known, bill.ledger.currency)}
+        return (
+            bill.ledger.to_json()
+            | told
+            | {"headline": headline(known, bill.ledger.currency, priced=not bill.ledger.unpriced)}
+        )
 
     def report(self, by: str) -> dict[str, Any]:
         """The answer of GET /v1/costs?by=…: every run that has held a node."""
@@ -137,7 +141,7 @@ class Bills:
         try:
             if run.attempts and self._from_journal(run) is None:
                 found = self._gather(run, self._runs.ledger(run))
-                text = headline(found, run.price.currency)
+                text = headline(found, run.price.currency, priced=not run.unpriced)
                 row = Noted(run_id=run.id, time_ns=run.ended_ns, topic=TOPIC, text=text, data=found.to_json())
                 self._runs.record((row,))
         except Exception:

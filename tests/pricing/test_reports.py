@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 from run_builders import RUN_ID, T0, S, a_placement, submitted
 
 from jupyter_aicci.model.events import Corrected
+from jupyter_aicci.model.phases import KIND_OF, KINDS
 from jupyter_aicci.model.run import Attempt, Run, fold
 from jupyter_aicci.model.shapes import Billing, Price
 from jupyter_aicci.pricing.focus import COLUMNS, focus_rows, to_csv
 from jupyter_aicci.pricing.meter import NS_PER_H, meter
 from jupyter_aicci.pricing.report import BY, Bill, report
-from jupyter_aicci.pricing.waste import KIND_OF, KINDS, Breakdown, breakdown, breakdown_from_json, headline, split
+from jupyter_aicci.pricing.waste import Breakdown, breakdown, breakdown_from_json, headline, split
+from jupyter_aicci.timeline.goodput import WASTED, goodput
+from jupyter_aicci.timeline.goodput import headline as timeline_headline
+from jupyter_aicci.timeline.partition import ORDER, Part
 
 DAYS = 40
 TIMES = st.integers(T0, T0 + DAYS * 24 * NS_PER_H)
@@ -85,14 +89,17 @@ def test_a_split_sums_to_the_whole(amount: int, weights: list[int]) -> None:
         assert all(abs(part * total - amount * weight) <= total for part, weight in zip(parts, weights, strict=True))
 
 
-def test_the_headline_names_the_biggest_leak() -> None:
-    """In money; of a run that costs nothing, in time; of one that has not run, nothing."""
-    parts = [APart(phase="compute", ns=61 * S, micro=61_000_000), APart(phase="data_wait", ns=39 * S, micro=39_000_000)]
-    assert headline(breakdown(parts), "USD") == "61 % of $100.00 was useful; the biggest leak: $39.00 waiting for data"
-    free = [replace(part, micro=0) for part in parts]
-    assert headline(breakdown(free), "USD") == "61 % of 100 s was useful; the biggest leak: 39 s waiting for data"
-    assert headline(breakdown(parts[:1]), "USD") == "100 % of $61.00 was useful"
-    assert headline(breakdown([]), "USD") == ""
+@given(PARTS)
+def test_the_card_and_the_bill_say_the_same_of_the_same_parts(parts: list[APart]) -> None:
+    """One definition of useful and waste, one sentence: what `aicci cost` prints is what the timeline's headline says."""
+    parts = [part for part in parts if part.phase in ORDER and part.ns]
+    run = a_run([(T0, T0 + S)])
+    told = [Part(attempt=1, node=0, rank=0, phase=part.phase, ns=part.ns, micro=part.micro) for part in parts]
+    found, drawn = breakdown(parts), goodput(told)
+    assert headline(found, "USD", priced=True) == timeline_headline(run, drawn)
+    wasted = [phase for phase in drawn.ns if phase in WASTED]
+    assert found.ns("waste") == sum(drawn.ns[phase] for phase in wasted)
+    assert found.micro("waste") == sum(drawn.micro[phase] for phase in wasted)
 
 
 @pytest.fixture(scope="module", autouse=True)
