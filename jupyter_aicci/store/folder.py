@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.agent.frames import read_spool
 from jupyter_aicci.model.errors import AicciError, UserError
+from jupyter_aicci.model.events import Event
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.store.events_file import read_events
 from jupyter_aicci.store.frames import FrameStore, Item, StoredFrame
@@ -30,12 +31,15 @@ SPOOL = re.compile(r"attempt-(\d+)/node-(\d+)/(agent|rank-\d+)\.spool")
 
 
 class RunFolder:
-    """An open folder of one run; close it, or use it in a `with`. Raises `UserError` "not_a_run_folder"."""
+    """An open folder of one run; close it, or use it in a `with`. Raises `UserError` "not_a_run_folder".
 
-    def __init__(self, path: Path) -> None:
+    `events` are the rows of its journal where they are known better than from `events.jsonl`, as of a run that lives.
+    """
+
+    def __init__(self, path: Path, events: Sequence[Event] = ()) -> None:
         self.path = path
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self.run, self._lost = _run_of(path)
+        self.run, self.events, self._lost = _run_of(path, events)
         self.store = self._open_frames()
 
     def __enter__(self) -> RunFolder:
@@ -85,7 +89,7 @@ class RunFolder:
                 return FrameStore(path, read_only=True)
             except (sqlite3.Error, AicciError) as error:
                 self._lost = (*self._lost, f"frames.db cannot be read ({error}); the spools are read in its place.")
-        else:
+        elif self.run.attempts:
             self._lost = (*self._lost, "frames.db is missing; the spools are read in its place.")
         self._temporary = tempfile.TemporaryDirectory(prefix="aicci-")
         store = FrameStore(Path(self._temporary.name) / "frames.db")
@@ -93,19 +97,19 @@ class RunFolder:
         return store
 
 
-def _run_of(path: Path) -> tuple[Run, tuple[str, ...]]:
+def _run_of(path: Path, known: Sequence[Event]) -> tuple[Run, tuple[Event, ...], tuple[str, ...]]:
     try:
-        events, lost = read_events(path)
+        events, lost = (list(known), ()) if known else read_events(path)
         run, more = fold_what_holds(events) if events else (None, "")
     except OSError:
-        run, lost, more = None, (), ""
+        events, run, lost, more = [], None, (), ""
     if run is None:
         raise UserError(
             "not_a_run_folder",
             f"{path} is not the folder of a run, or its events.jsonl is missing or damaged.",
             hint="Name a folder as they lie in AICCI_HOME/runs, or a copy of one.",
         )
-    return run, (*lost, more) if more else lost
+    return run, tuple(events), (*lost, more) if more else lost
 
 
 def _of_spools(folder: Path) -> Iterator[Item]:
