@@ -143,6 +143,7 @@ class StepColumns:
         columns = {name: records.column(name) for name in STEP_PHASES if name not in ("comm", "straggler")}
         columns |= {"comm": comm, "straggler": straggler}
         self.from_ns, self.to_ns = records.column("from_ns")[order], to_ns[order]
+        self.step, self.count = records.column("step")[order], records.column("count")[order]
         self.redone = records.redone()[order]
         self.parts = np.stack([columns[name][order] for name in STEP_PHASES])
         keys = np.stack((attempt[order], node[order], rank[order]))
