@@ -20,9 +20,11 @@ Everything that shows a run is drawn from one `View` (section 7 of docs/explanat
         figure(view, *, theme) -> bokeh figure                 item(figure) -> json_item dict
     from jupyter_aicci.timeline.picture import picture         needs matplotlib
         picture(view, *, dpi=150, width_in=8.4) -> bytes       PNG
+    from jupyter_aicci.timeline.page import page           needs bokeh
+        page(view) -> str                                      one HTML file that opens offline
     from jupyter_aicci.timeline.colours import Theme, THEMES   THEMES["light" | "dark" | "contrast"]
 
 `frames` have seq, source, attempt, node, time_ns (epoch) and frame (dict), as `store.frames` yields them; `cost` is the
 ledger's curve, (time_ns, micro-units so far) in order, its last point at now while a node is held.
-Rule: no I/O, no clock, no threads. Only `figure` imports bokeh and only `picture` matplotlib: the service stays small.
+Rule: no I/O, no clock, no threads. Only `figure` and `page` import bokeh and only `picture` matplotlib: the service stays small.
 """

@@ -28,6 +28,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from bokeh.core.properties import value as constant  # a plain text would name a column
 from bokeh.embed import json_item
 from bokeh.events import DoubleTap
 from bokeh.models import (
@@ -266,7 +267,7 @@ def _findings(fig: Any, view: View, places: Sequence[Place], theme: Theme) -> No
     fig.scatter(x="x", y="y", size=2 * BADGE_PX, source=source, name="discs", fill_color="colour", line_color=None)
     fig.text(
         x="x", y="y", text="text", source=source, name="numbers", text_align="center", text_baseline="middle",
-        text_color=theme.background, text_font=FONT, text_font_size="10px", text_font_style="bold",
+        text_color=theme.background, text_font=constant(FONT), text_font_size="10px", text_font_style="bold",
     )  # fmt: skip
 
 
