@@ -1,9 +1,10 @@
 """Spools: files of framed, checksummed JSON records that one process appends to and others read by offset.
 
 A record is `u32 length, u32 crc32(payload)`, little-endian, then the payload, one JSON object in UTF-8.
-Rule 1: the codec does no I/O (`encode`, `Decoder`); `read_spool` and `SpoolWriter` are the thin shell around it.
-Rule 2: one record is one `write` on an O_APPEND descriptor; a reader stops at the first record that is torn or wrong and reads on
-from there when more has come, so a writer killed at any byte costs at most the record it was writing.
+Rule 1: the codec does no I/O (`encode`, `decode`); `read_spool` and `SpoolWriter` are the thin shell around it.
+Rule 2: one record is one `write` on an O_APPEND descriptor, so a writer killed at any byte costs at most the record it was writing.
+Rule 3: a reader stops where no whole record is and reads on from there when more has come. Once a whole record stands further
+on, what is in front of it is damage: it is passed over, and a frame `gap` says how many bytes it was.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 HEADER = struct.Struct("<II")
 MAX_PAYLOAD_BYTES = 16 << 20  # a length above this is garbage, not a record
-READ_BYTES = 4 << 20  # most that one `read_spool` takes in
+READ_BYTES = 4 << 20  # most that one `read_spool` takes in, where there is no damage
+LONGEST_BYTES = HEADER.size + MAX_PAYLOAD_BYTES
+LAST_BYTE = b"}"[0]  # of every payload
+CLOCKS = ("boot_id", "boot_ns", "wall_ns")  # what a head says of its times
 
 
 def encode(frame: Mapping[str, Any]) -> bytes:
@@ -38,39 +42,51 @@ def encode(frame: Mapping[str, Any]) -> bytes:
     return HEADER.pack(len(payload), zlib.crc32(payload)) + payload
 
 
-class Decoder:
-    """Bytes in any split in, whole frames out; `consumed` counts the bytes of the frames given out."""
+def decode(data: bytes, skipped: int = 0) -> list[tuple[int, Frame]]:
+    """[(offset behind the frame, frame)] of every whole record; damage in front of one becomes a frame `gap`.
 
-    def __init__(self) -> None:
-        self._pending = bytearray()
-        self.consumed = 0
-        self.torn = False  # whether it stands before a record whose checksum is wrong
+    What is behind the last whole record is left alone: it may be on its way still. `skipped` bytes in front of `data` are damage.
+    """
+    found, begin, lost_from = [], 0, -skipped
+    while begin < len(data) and (record := _next_record(data, begin)) is not None:
+        at, end, frame = record
+        if at > lost_from:
+            found.append((at, _gap(at - lost_from, frame)))
+        found.append((end, frame))
+        begin = lost_from = end
+    return found
 
-    def receive(self, data: bytes) -> list[Frame]:
-        """The frames that are whole now; what follows a damaged record is never given out."""
-        self._pending += data
-        frames = []
-        while not self.torn and (step := self._next()) is not None:
-            frames.append(step)
-        return frames
 
-    def _next(self) -> Frame | None:
-        if len(self._pending) < HEADER.size:
-            return None
-        length, checksum = HEADER.unpack_from(self._pending)
-        end = HEADER.size + length
-        if not 0 < length <= MAX_PAYLOAD_BYTES:  # nought: a file system's zeros after a power cut
-            self.torn = True
-        if self.torn or len(self._pending) < end:
-            return None
-        payload = bytes(self._pending[HEADER.size : end])
-        if zlib.crc32(payload) != checksum:
-            self.torn = True
-            return None
-        del self._pending[:end]
-        self.consumed += end
-        frame: Frame = json.loads(payload)
-        return frame
+def _next_record(data: bytes, begin: int) -> tuple[int, int, Frame] | None:
+    """(offset, offset behind it, frame) of the first whole record from `begin` on."""
+    at = begin
+    while at >= 0:
+        if len(data) >= at + HEADER.size:
+            length, checksum = HEADER.unpack_from(data, at)
+            end = at + HEADER.size + length
+            if 0 < length <= MAX_PAYLOAD_BYTES and end <= len(data) and data[end - 1] == LAST_BYTE:
+                payload = data[at + HEADER.size : end]
+                if zlib.crc32(payload) == checksum:
+                    return at, end, json.loads(payload)
+        at = _next_place(data, at + 1)
+    return None
+
+
+def _next_place(data: bytes, begin: int) -> int:
+    """Where, from `begin` on, the next record may begin, -1 = nowhere.
+
+    A length that is allowed ends in a byte of 0 or 1, which no payload holds: no record is found within another.
+    """
+    import re  # where there is damage and not before: the agent's start does without it
+
+    found = re.compile(rb'[\0\1].{4}\{["}]', re.DOTALL).search(data, begin + 3)
+    return found.start() - 3 if found else -1
+
+
+def _gap(lost_bytes: int, behind: Frame) -> Frame:
+    """What stands in the place of bytes that are no records, in front of the record `behind`; its time is that one's."""
+    clock = {name: behind[name] for name in CLOCKS if name in behind}
+    return {"k": "gap", "t": behind.get("t", 0), "lost_bytes": lost_bytes, **clock}
 
 
 def read_spool(
@@ -81,46 +97,34 @@ def read_spool(
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return [], offset
+    begin = offset  # no record begins between the two
     try:
         while True:
-            data = os.pread(fd, limit_bytes, offset)
-            found = _records(data, offset)
-            if found or len(data) < limit_bytes or limit_bytes > MAX_PAYLOAD_BYTES:
-                return found, found[-1][0] if found else offset
-            limit_bytes *= 4  # one record is longer than what was read
+            data = os.pread(fd, limit_bytes, begin)
+            found = decode(data, begin - offset)
+            if found or len(data) < limit_bytes:
+                return [(begin + end, frame) for end, frame in found], begin + found[-1][0] if found else offset
+            if limit_bytes > LONGEST_BYTES:  # a record of the greatest length would have been in it
+                begin += limit_bytes - LONGEST_BYTES
+            else:
+                limit_bytes *= 4  # one record is longer than what was read
     finally:
         os.close(fd)
-
-
-def _records(data: bytes, offset: int) -> list[tuple[int, Frame]]:
-    decoder, at, found = Decoder(), 0, []
-    for frame in decoder.receive(data):
-        at += HEADER.size + HEADER.unpack_from(data, at)[0]
-        found.append((offset + at, frame))
-    return found
 
 
 class SpoolWriter:
     """Appends frames to one spool; the first of a writer's life is the head.
 
-    A torn record that an earlier writer's death left at the end is cut off first, since nothing behind it would be read.
+    What an earlier writer's death or a bad disk left behind stays as it is: readers find the next whole record.
     """
 
     def __init__(self, path: str | os.PathLike[str], source: str) -> None:
         self._lock = allocate_lock()  # threads of a program log too
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._cut_torn_tail(path)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self.write({"k": "head", "t": boot_ns(), "source": source, **clocks()})
 
-    def _cut_torn_tail(self, path: str | os.PathLike[str]) -> None:
-        whole, going_on = 0, True
-        while going_on:
-            found, whole = read_spool(path, whole)
-            going_on = bool(found)
-        os.ftruncate(self._fd, whole)
-
     def write(self, frame: Mapping[str, Any]) -> None:
-        """Append one frame; raises OSError (ENOSPC) and leaves nothing of it behind, or all later ones would be unreadable."""
+        """Append one frame; raises OSError (ENOSPC) and leaves nothing of it behind."""
         record = encode(frame)
         with self._lock:
             before = os.fstat(self._fd).st_size

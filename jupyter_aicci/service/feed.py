@@ -46,7 +46,7 @@ class Feed:
         self.store.close()
 
     def _learn_boot(self, source: str, frame: dict[str, Any]) -> None:
-        if frame.get("k") == "head":
+        if frame.get("k") in ("head", "gap") and "boot_id" in frame:  # a gap in front of a head has its clocks
             self._boots[source] = str(frame["boot_id"])
 
     def _time_ns(self, source: str, frame: dict[str, Any]) -> int:

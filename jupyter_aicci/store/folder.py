@@ -117,15 +117,20 @@ def _of_spools(folder: Path) -> Iterator[Item]:
     for path in sorted(folder.glob("attempt-*/node-*/*.spool")):
         found = SPOOL.fullmatch(path.relative_to(folder).as_posix())
         if found:
-            source, offset, shift_ns = source_of(int(found[1]), int(found[2]), found[3]), 0, 0
+            source, offset, t_ns, shift_ns = source_of(int(found[1]), int(found[2]), found[3]), 0, 0, 0
             while (records := read_spool(path, offset))[0]:
                 for offset, frame in records[0]:
                     shift_ns = _shift_ns(frame, shift_ns)
-                    yield source, offset, frame, int(frame.get("t", 0)) + shift_ns
+                    t_ns = int(frame.get("t", 0))
+                    yield source, offset, frame, t_ns + shift_ns
+            left_bytes = path.stat().st_size - offset
+            if left_bytes:
+                yield source, offset + left_bytes, {"k": "gap", "t": t_ns, "lost_bytes": left_bytes}, t_ns + shift_ns
 
 
 def _shift_ns(frame: dict[str, Any], before_ns: int) -> int:
-    return int(frame["wall_ns"]) - int(frame["boot_ns"]) if frame.get("k") == "head" else before_ns
+    """A head has both clocks, and a gap in front of one has them, too."""
+    return int(frame["wall_ns"]) - int(frame["boot_ns"]) if "wall_ns" in frame else before_ns
 
 
 def _number(name: str) -> int:
