@@ -24,6 +24,7 @@ class FakeDevice:
 
     uuid: str = "GPU-00000000-1111"
     name: str = "NVIDIA H100 80GB HBM3"
+    address: str = "00000000:17:00.0"
     gpm: bool = True
     fields: dict[int, int] = field(default_factory=lambda: dict(FIELDS))
     gpm_values: dict[int, float] = field(default_factory=lambda: dict(GPM))
@@ -82,6 +83,10 @@ class Nvml:
         return device.uuid
 
     # metrics
+
+    def nvmlDeviceGetPciInfo(self, device: FakeDevice) -> Any:
+        self._ask("nvmlDeviceGetPciInfo", device)
+        return SimpleNamespace(busId=device.address)
 
     def nvmlDeviceGetMemoryInfo(self, device: FakeDevice) -> Any:
         self._ask("nvmlDeviceGetMemoryInfo", device)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from ..sampling.kernel import KernelFile, names_in, read_once
+from .near import cpus_of
 from .probe import wanted
 
 TYPE_CHECKING = False
@@ -70,6 +71,10 @@ class Card:
     def uuid(self) -> str:
         return read_once(f"{self._folder}/unique_id", 64).decode("ascii", "replace").strip()
 
+    def near(self) -> list[int]:
+        """The CPUs of its NUMA node."""
+        return cpus_of(self._folder)
+
     def _seldom(self) -> dict[str, float]:
         found: dict[str, float] = {}
         for metric, name in (("pcie_gen", "current_link_speed"), ("pcie_gen_max", "max_link_speed")):
@@ -112,6 +117,6 @@ def open_amd(listed: str | None, note: Callable[[Note], None], root: str = ROOT)
             card for card in cards if card.index in ids or card.uuid() in {each.removeprefix("GPU-") for each in ids}
         ]
     for card in cards:
-        data = {"index": card.index, "kind": "amd", "name": card.name(), "uuid": card.uuid()}
+        data = {"index": card.index, "kind": "amd", "name": card.name(), "uuid": card.uuid(), "cpus": card.near()}
         note(("device", f"accelerator {card.index}: {data['name']}", data))
     return Amd(cards) if cards else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 
+from .near import near_cpus
 from .npu_smi import NpuSmi
 from .probe import Probe, Unsupported, wanted
 
@@ -71,6 +72,22 @@ class ChipInfo(ctypes.Structure):
     )
 
 
+class PcieInfo(ctypes.Structure):
+    """struct dcmi_pcie_info_all."""
+
+    _fields_ = (
+        ("venderid", ctypes.c_uint),
+        ("subvenderid", ctypes.c_uint),
+        ("deviceid", ctypes.c_uint),
+        ("subdeviceid", ctypes.c_uint),
+        ("domain", ctypes.c_int),
+        ("bdf_busid", ctypes.c_uint),
+        ("bdf_deviceid", ctypes.c_uint),
+        ("bdf_funcid", ctypes.c_uint),
+        ("reserve", ctypes.c_ubyte * 32),
+    )
+
+
 class Chip:
     """One chip: card and device as DCMI numbers them, and `index`, its logic number, as the program does."""
 
@@ -102,6 +119,15 @@ class Chip:
         except Unsupported:
             return "NPU"
         return info.chip_name.decode("utf-8", "replace") or "NPU"
+
+    def near(self) -> list[int]:
+        """The CPUs of its NUMA node; [] where the driver does not tell its PCI address."""
+        info = PcieInfo()
+        try:
+            self._call("dcmi_get_device_pcie_info_v2", ctypes.byref(info))
+        except Unsupported:
+            return []
+        return near_cpus(f"{info.domain:04x}:{info.bdf_busid:02x}:{info.bdf_deviceid:02x}.{info.bdf_funcid:x}")
 
     def _call(self, function: str, *arguments: Any) -> None:
         _ask(self._library, function, self._card, self._device, *arguments)
@@ -150,7 +176,7 @@ def open_ascend(
     chips = [chip for chip in _chips(library) if ids is None or chip.index in ids]
     for chip in chips:
         name = chip.name()
-        data = {"index": chip.index, "kind": "ascend", "name": name, "uuid": ""}
+        data = {"index": chip.index, "kind": "ascend", "name": name, "uuid": "", "cpus": chip.near()}
         note(("device", f"accelerator {chip.index}: Ascend {name}", data))
     return Ascend(chips) if chips else None
 

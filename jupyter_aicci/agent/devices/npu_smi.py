@@ -3,7 +3,7 @@
 Rule 1: the tool is a process that may take a second, so it is asked with the slow metrics only.
 Rule 2: a row is two lines: `NPU Name | Health | Power Temp Hugepages`, then `Chip [Phy-ID] | Bus-Id | AICore Memory HBM`; what is
 not a number (`-`, `NA`) is absent. Chips are numbered as they stand, or by their Phy-ID where the table has one.
-Tested on tables that users of versions 23 to 26 have posted; never run here.
+Tested on tables that users of versions 23 to 26 have posted; never run on hardware.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from __future__ import annotations
 import re
 import shutil
 
+from .near import near_cpus
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .reader import Note, Readings
+
+    Row = tuple[str, str, str, dict[str, float]]
 
 TOOL = "npu-smi"
 LIMIT_S = 20.0
@@ -37,15 +41,15 @@ class NpuSmi:
             note(("agent", "NPU metrics are absent: neither libdcmi.so nor npu-smi can be used here", {}))
             return None
         self = cls(ids)
-        for index, name, _ in self._chosen():
-            data = {"index": index, "kind": "ascend", "name": name, "uuid": ""}
+        for index, name, address, _ in self._chosen():
+            data = {"index": index, "kind": "ascend", "name": name, "uuid": "", "cpus": near_cpus(address)}
             note(("device", f"accelerator {index}: Ascend {name}", data))
         return self
 
     def read(self, *, slow: bool) -> Readings:
-        return {index: metrics for index, _, metrics in self._chosen()} if slow else {}
+        return {index: metrics for index, _, _, metrics in self._chosen()} if slow else {}
 
-    def _chosen(self) -> list[tuple[str, str, dict[str, float]]]:
+    def _chosen(self) -> list[Row]:
         import subprocess
 
         try:
@@ -55,9 +59,9 @@ class NpuSmi:
         return [row for row in parse_table(out) if self._ids is None or row[0] in self._ids]
 
 
-def parse_table(text: str) -> list[tuple[str, str, dict[str, float]]]:
-    """(index, name, metrics) of each chip in what `npu-smi info` prints."""
-    found: list[tuple[str, str, dict[str, float]]] = []
+def parse_table(text: str) -> list[Row]:
+    """(index, name, PCI address, metrics) of each chip in what `npu-smi info` prints."""
+    found: list[Row] = []
     upper: list[str] | None = None
     has_number = False
     for line in text.splitlines():
@@ -72,7 +76,7 @@ def parse_table(text: str) -> list[tuple[str, str, dict[str, float]]]:
             upper = cells
             continue
         index = cells[0].split()[1] if has_number and len(cells[0].split()) > 1 else str(len(found))
-        found.append((index, upper[0].partition(" ")[2].strip(), _metrics(upper[2], cells[2])))
+        found.append((index, upper[0].partition(" ")[2].strip(), cells[1], _metrics(upper[2], cells[2])))
         upper = None
     return found
 

@@ -12,6 +12,7 @@ Never run on hardware: tests drive it with an NVML (tests/recorded_nvml.py) made
 from __future__ import annotations
 
 from .gpm import Gpm
+from .near import near_cpus
 from .probe import Lost, Probe, Unsupported, wanted
 
 TYPE_CHECKING = False
@@ -191,8 +192,9 @@ def open_nvidia(listed: str | None, note: Callable[[Note], None], nvml: Any = No
     for index, handle, parent in _chosen(nvml, wanted(listed)):
         try:
             device = Device(nvml, handle, index, parent)
-            data = {"index": index, "kind": "nvidia", "name": _text(nvml.nvmlDeviceGetName(handle))}
+            data: dict[str, Any] = {"index": index, "kind": "nvidia", "name": _text(nvml.nvmlDeviceGetName(handle))}
             data["uuid"] = _text(nvml.nvmlDeviceGetUUID(handle))
+            data["cpus"] = near_cpus(_address(nvml, parent or handle))
         except nvml.NVMLError as error:
             note(("agent", f"accelerator {index} cannot be read: {error}", {}))
             continue
@@ -254,6 +256,14 @@ def _mig(nvml: Any, uuid: str, handles: dict[str, Any]) -> list[tuple[str, Any, 
     except (nvml.NVMLError, StopIteration):
         return []
     return [(f"{index}:{instance}", handle, parent)]
+
+
+def _address(nvml: Any, whole: Any) -> str:
+    """The device's PCI address, "" where it is not told."""
+    try:
+        return _text(nvml.nvmlDeviceGetPciInfo(whole).busId)
+    except nvml.NVMLError:
+        return ""
 
 
 def _memory(info: Any) -> dict[str, float]:

@@ -19,6 +19,13 @@ struct dcmi_chip_info {
     unsigned int aicore_cnt;
 };
 
+struct dcmi_pcie_info_all {
+    unsigned int venderid, subvenderid, deviceid, subdeviceid;
+    int domain;
+    unsigned int bdf_busid, bdf_deviceid, bdf_funcid;
+    unsigned char reserve[32];
+};
+
 static int begun = 0;
 
 int dcmi_init(void) { begun = 1; return 0; }
@@ -45,6 +52,12 @@ int dcmi_get_device_chip_info(int card, int device, struct dcmi_chip_info *info)
     strcpy((char *)info->chip_name, "910B3");
     info->aicore_cnt = 20;
     return 0;
+}
+
+int dcmi_get_device_pcie_info_v2(int card, int device, struct dcmi_pcie_info_all *info) {
+    memset(info, 0, sizeof *info);
+    info->bdf_busid = 0xc1;
+    return device == 1 ? -8255 : 0;
 }
 
 int dcmi_get_device_utilization_rate(int card, int device, int input_type, unsigned int *rate) {

@@ -15,7 +15,7 @@ MI250 = {
     "gpu_busy_percent": "98\n", "mem_busy_percent": "44\n", "mem_info_vram_used": "11811160064\n",
     "mem_info_vram_total": "68702699520\n", "current_link_speed": "16.0 GT/s PCIe\n", "max_link_speed": "32.0 GT/s PCIe\n",
     "current_link_width": "16\n", "max_link_width": "16\n", "pp_dpm_sclk": "0: 500Mhz\n1: 1700Mhz *\n",
-    "ras/umc_err_count": "ue: 2\nce: 17\n", "hwmon/hwmon3/power1_average": "421000000\n",
+    "local_cpulist": "0-1,8\n", "ras/umc_err_count": "ue: 2\nce: 17\n", "hwmon/hwmon3/power1_average": "421000000\n",
     "hwmon/hwmon3/freq1_input": "1700000000\n",
     "hwmon/hwmon3/temp1_label": "edge\n", "hwmon/hwmon3/temp1_input": "41000\n",
     "hwmon/hwmon3/temp2_label": "junction\n", "hwmon/hwmon3/temp2_input": "52000\n",
@@ -48,7 +48,7 @@ def test_a_card_tells_every_metric_that_it_has(tmp_path: Path) -> None:
     }  # fmt: skip
     assert {("device", name) for name in found} <= BY_NAME.keys()
     assert "temp" not in driver.read(slow=False)["0"]
-    data = {"index": "0", "kind": "amd", "name": "AMD INSTINCT MI250X", "uuid": "8e4f1a2b3c4d5e6f"}
+    data = {"index": "0", "kind": "amd", "name": "AMD INSTINCT MI250X", "uuid": "8e4f1a2b3c4d5e6f", "cpus": [0, 1, 8]}
     assert notes == [("device", "accelerator 0: AMD INSTINCT MI250X", data)]
 
 

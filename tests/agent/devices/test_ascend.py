@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_aicci.agent.devices import near
 from jupyter_aicci.agent.devices.ascend import Ascend, open_ascend
 from jupyter_aicci.agent.devices.npu_smi import NpuSmi, parse_table
 from jupyter_aicci.model.metrics import BY_NAME
@@ -64,6 +65,15 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.fixture(autouse=True)
+def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A /sys with the chips at c1 and c2."""
+    for address, cpus in (("0000:c1:00.0", "96-97\n"), ("0000:c2:00.0", "98-99\n")):
+        (tmp_path / address).mkdir()
+        (tmp_path / address / "local_cpulist").write_text(cpus)
+    monkeypatch.setattr(near, "ROOT", str(tmp_path))
+
+
 def test_each_chip_tells_what_it_has_in_the_units_of_the_table(library: str) -> None:
     """MB become bytes, tenths of a watt watts; a chip that lacks two metrics lacks only these."""
     notes: list[Any] = []
@@ -78,7 +88,7 @@ def test_each_chip_tells_what_it_has_in_the_units_of_the_table(library: str) -> 
     assert {("device", name) for name in found["0"]} <= BY_NAME.keys()
     assert "temp" not in driver.read(slow=False)["0"]
     assert [text for _, text, _ in notes] == ["accelerator 0: Ascend 910B3", "accelerator 1: Ascend 910B3"]
-    assert [data["kind"] for _, _, data in notes] == ["ascend", "ascend"]
+    assert [(data["kind"], data["cpus"]) for _, _, data in notes] == [("ascend", [96, 97]), ("ascend", [])]
 
 
 def test_only_the_runs_npus_are_read(library: str) -> None:
@@ -112,6 +122,7 @@ def test_without_the_library_the_tools_table_is_read_seldom(tmp_path: Path, monk
     }
     assert (tmp_path / "asked").read_text().count("asked") == 2
     assert [text for _, text, _ in notes] == ["accelerator 1: Ascend 910B4"]
+    assert [data["cpus"] for _, _, data in notes] == [[98, 99]]
 
 
 def test_a_table_of_one_chip_a_card() -> None:
@@ -119,18 +130,19 @@ def test_a_table_of_one_chip_a_card() -> None:
     assert parse_table(TABLE_24)[0] == (
         "0",
         "910B4",
+        "0000:C1:00.0",
         {"power": 88.2, "temp": 30.0, "util": 12.0, "mem_used": 26838 * MIB, "mem_total": 32768 * MIB},
     )
-    assert [index for index, _, _ in parse_table(TABLE_24)] == ["0", "1"]
+    assert [index for index, *_ in parse_table(TABLE_24)] == ["0", "1"]
 
 
 def test_a_table_of_two_chips_a_card() -> None:
     """npu-smi 26.0 on an Atlas 800 A3: numbered by Phy-ID; the second chip's power is a dash, so it is absent."""
     first, second = parse_table(TABLE_26)
     assert [first[0], second[0]] == ["0", "1"]
-    assert first[2]["power"] == 162.6
-    assert "power" not in second[2]
-    assert second[2]["mem_used"] == 2874 * MIB
+    assert first[3]["power"] == 162.6
+    assert "power" not in second[3]
+    assert second[3]["mem_used"] == 2874 * MIB
 
 
 @pytest.mark.parametrize("text", ["", "dcmi module initialize failed. ret is -8005\n", "|\n||\n|||||\n| 0 | OK |\n"])

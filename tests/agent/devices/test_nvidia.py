@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pynvml
 import pytest
 from recorded_nvml import FakeDevice, Nvml
 
+from jupyter_aicci.agent.devices import near
 from jupyter_aicci.agent.devices.nvidia import Nvidia, open_nvidia
 from jupyter_aicci.model.metrics import BY_NAME
 
@@ -40,7 +42,7 @@ def test_a_device_tells_every_metric_that_it_has() -> None:
     }  # fmt: skip
     assert {("device", name) for name in found} <= BY_NAME.keys()
     assert by_topic(notes, "device") == [
-        {"index": "0", "kind": "nvidia", "name": "NVIDIA H100 80GB HBM3", "uuid": "GPU-00000000-1111"}
+        {"index": "0", "kind": "nvidia", "name": "NVIDIA H100 80GB HBM3", "uuid": "GPU-00000000-1111", "cpus": []}
     ]
     assert "temp" not in driver.read(slow=False)["0"]
 
@@ -67,6 +69,21 @@ def test_one_metric_that_is_not_supported_costs_no_other(refused: str | int, mis
     device = FakeDevice(refuses={refused: pynvml.NVML_ERROR_NOT_SUPPORTED})
     found = opened(Nvml(device))[0].read(slow=True)["0"]
     assert whole.keys() - found.keys() == missing
+
+
+def test_a_note_tells_the_cpus_near_the_device_and_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the PCI address of NVML; of a MIG instance by the whole device's. Not told, the device is still there."""
+    monkeypatch.setattr(near, "ROOT", str(tmp_path))
+    (tmp_path / "0000:17:00.0").mkdir()
+    (tmp_path / "0000:17:00.0" / "local_cpulist").write_text("0-3\n")
+    whole = FakeDevice()
+    mig = FakeDevice(uuid="MIG-1", mig=whole, refuses={"nvmlDeviceGetPciInfo": pynvml.NVML_ERROR_NOT_SUPPORTED})
+    mute = FakeDevice(refuses={"nvmlDeviceGetPciInfo": pynvml.NVML_ERROR_NO_PERMISSION})
+    nvml = Nvml(whole, mute, instances=(mig,))
+    assert [data["cpus"] for data in by_topic(opened(nvml)[1], "device")] == [[0, 1, 2, 3], []]
+    assert [data["cpus"] for data in by_topic(opened(nvml, "MIG-1")[1], "device")] == [[0, 1, 2, 3]]
 
 
 def test_what_is_not_supported_is_not_asked_again_at_the_next_sample() -> None:
