@@ -25,17 +25,23 @@ SEQUENCE = 1  # all packets are one writer's
 STATE_CLEARED, NEEDS_STATE = 1, 2  # TracePacket.SequenceFlags
 MOST_TRACKS = 1 << 21  # three bytes of a varint
 MOST_NAMES = 1 << 14
+NO_STEP = -1
 
 Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """One row of the trace. `id` is 1 or more and below 2**21; `parent` 0 = none."""
+    """One row of the trace. `id` is 1 or more and below 2**21; `parent` 0 = none.
+
+    With a `pid` it is that process's, with a `tid` as well that thread's; such tracks have no parent.
+    """
 
     id: int
     name: str
     parent: int = 0
+    pid: int = 0
+    tid: int = 0
     unit: str = ""  # of a counter track
     is_counter: bool = False
 
@@ -48,6 +54,7 @@ class Events:
     time_ns: Ints  # epoch
     is_begin: npt.NDArray[np.bool_]
     name: Ints  # index into the names; of an end it is not looked at
+    step: Ints  # number of the step that begins, told beside the name; NO_STEP = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,25 +78,35 @@ def perfetto(tracks: Sequence[Track], names: Sequence[str], events: Events, coun
 
 
 def _slices(events: Events) -> bytes:
-    """Begin: 27 bytes, end: 24 bytes; two arrays merged by a mask, so that the order stays."""
-    begins = _rows(int(events.is_begin.sum()), _begin_template())
-    ends = _rows(int((~events.is_begin).sum()), _end_template())
-    mask = events.is_begin
-    _put_varint(begins, 3, events.time_ns[mask], 9)
-    _put_varint(begins, 21, events.name[mask] + 1, 2)
-    _put_varint(begins, 24, events.track[mask], 3)
-    _put_varint(ends, 3, events.time_ns[~mask], 9)
-    _put_varint(ends, 21, events.track[~mask], 3)
-    return _merged(mask, begins, ends)
+    """Begins, begins of numbered steps, and ends: rows of three lengths put in one another's place by their order."""
+    numbered = events.is_begin & (events.step != NO_STEP)
+    plain = events.is_begin & ~numbered
+    parts = []
+    for mask, template in (
+        (plain, _begin_template()),
+        (numbered, _step_template()),
+        (~events.is_begin, _end_template()),
+    ):
+        rows = _rows(int(mask.sum()), template)
+        _put_varint(rows, 3, events.time_ns[mask], 9)
+        parts.append((mask, rows))
+    for mask, rows in parts[:2]:
+        _put_varint(rows, 21, events.name[mask] + 1, 2)
+        _put_varint(rows, 24, events.track[mask], 3)
+    _put_varint(parts[1][1], parts[1][1].shape[1] - 5, events.step[numbered], 5)
+    _put_varint(parts[2][1], 21, events.track[~events.is_begin], 3)
+    return _merged(parts)
 
 
-def _merged(mask: npt.NDArray[np.bool_], yes: Bytes, no: Bytes) -> bytes:
-    """Rows of `yes` where the mask holds, of `no` elsewhere, one behind the other."""
-    widths = np.array([no.shape[1], yes.shape[1]], dtype=np.int64)
-    lengths = widths[mask.astype(np.int64)]
+def _merged(parts: Sequence[tuple[npt.NDArray[np.bool_], Bytes]]) -> bytes:
+    """The rows of each part in the places where its mask holds, one behind the other."""
+    lengths = np.zeros(len(parts[0][0]), dtype=np.int64)
+    for mask, rows in parts:
+        lengths[mask] = rows.shape[1]
     starts = np.cumsum(lengths) - lengths
     out = np.empty(int(lengths.sum()), dtype=np.uint8)
-    for rows, where in ((yes, starts[mask]), (no, starts[~mask])):
+    for mask, rows in parts:
+        where = starts[mask]
         for column in range(rows.shape[1]):
             out[where + column] = rows[:, column]
     return out.tobytes()
@@ -118,6 +135,13 @@ def _put_varint(rows: Bytes, at: int, values: Ints, width: int) -> None:
 def _begin_template() -> bytes:
     """Time at 3, name at 21, track at 24."""
     event = _varint_field(9, BEGIN) + _tag(10, 0) + bytes(2) + _tag(11, 0) + bytes(3)
+    return _packet(_timed(event))
+
+
+def _step_template() -> bytes:
+    """As a begin, and the number of the step in the last five bytes."""
+    annotation = _bytes_field(10, b"step") + _tag(3, 0) + bytes(5)
+    event = _varint_field(9, BEGIN) + _tag(10, 0) + bytes(2) + _tag(11, 0) + bytes(3) + _bytes_field(4, annotation)
     return _packet(_timed(event))
 
 
@@ -152,6 +176,11 @@ def _descriptor(track: Track) -> bytes:
     body = _varint_field(1, track.id) + _bytes_field(2, track.name.encode())
     if track.parent:
         body += _varint_field(5, track.parent)
+    if track.tid:
+        thread = _varint_field(1, track.pid) + _varint_field(2, track.tid) + _bytes_field(5, track.name.encode())
+        body += _bytes_field(4, thread)
+    elif track.pid:
+        body += _bytes_field(3, _varint_field(1, track.pid) + _bytes_field(6, track.name.encode()))
     if track.is_counter:
         body += _bytes_field(8, _bytes_field(6, track.unit.encode()) if track.unit else b"")
     return _varint_field(10, SEQUENCE) + _bytes_field(60, body)
