@@ -63,6 +63,9 @@ class Scripted:
     def stop(self, run: Run, grace_s: float, reason: str) -> None:
         self.calls.append(("stop", run.id, grace_s))
 
+    def look_closer(self, run: Run) -> None:
+        self.calls.append(("look_closer", run.id, None))
+
     def free_port(self, placement: Placement) -> int:
         return 29500
 

@@ -106,6 +106,7 @@ class Agent:
         self.pace = Pace(boot_ns(), time.process_time())
         self.hang = HangWatch(node_dir, float(plan.get("hang_s") or 0))
         self.stopping = False  # a wish to stop has been seen
+        self.looked_ns = _changed_ns(self.path("look"))  # when the service last asked for a closer look
         self.memory_ratio = 0.0
 
     def path(self, name: str) -> str:
@@ -291,16 +292,18 @@ class Agent:
         if full:
             for hang in self.hang.look(self.sampler):
                 self.say(hang)
-        if self._is_trouble():
+        if self.is_trouble():
             self.pace.trouble(boot_ns())
         slower = self.pace.spent(boot_ns(), time.process_time())
         if slower:
             self.note("agent", slower)
 
-    def _is_trouble(self) -> bool:
-        """Whether to look closer for a moment: time is being lost, nothing moves, or the run has been told to stop."""
-        stopping = os.path.exists(self.path("stop.json"))
-        told, self.stopping = stopping and not self.stopping, stopping
+    def is_trouble(self) -> bool:
+        """Whether to look closer for a moment: time is being lost, nothing moves, the run has been told to stop, or the service
+        has found something."""
+        stopping, asked_ns = os.path.exists(self.path("stop.json")), _changed_ns(self.path("look"))
+        told = (stopping and not self.stopping) or asked_ns != self.looked_ns
+        self.stopping, self.looked_ns = stopping, asked_ns
         return told or bool(self.sampler.trouble) or self.hang.suspected()
 
     def _wait(self) -> None:
@@ -325,3 +328,11 @@ class Agent:
         if not waits_for:
             return int(until_sample_ms)
         return int(min(until_sample_ms, QUICK_MS if now_ns < self.quick_until_ns else SLOW_MS))
+
+
+def _changed_ns(path: str) -> int:
+    """When the file was last touched, 0 where there is none."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0

@@ -45,7 +45,7 @@ class Desk:
 
     def __init__(self, home: Home, runs: Runs, loop: Loop, engine: Engine, prices: PriceBook) -> None:
         self.home, self.runs, self.loop, self.engine, self.prices = home, runs, loop, engine, prices
-        self.views = Views(home, runs, loop.store)
+        self.views = Views(home, runs, loop.store, engine.look_closer)
         self.speeds = Speeds(home, runs, self.views, loop)
         self.bills = Bills(runs, partial(frames_of, home, loop.store))
         self.conditions = Conditions(self.bills.values)

@@ -1,4 +1,4 @@
-"""What the service asks of an engine: four verbs on a placed attempt, and what there is to place on.
+"""What the service asks of an engine: five verbs on a placed attempt, and what there is to place on.
 
 Rule: every verb may be called again after a crash at any point and then does only what is still missing.
 """
@@ -34,6 +34,9 @@ class Engine(Protocol):
 
     def observe(self, run: Run, cursors: Mapping[str, int]) -> Sequence[Observed]:
         """The frames behind the cursors, in order within each spool."""
+
+    def look_closer(self, run: Run) -> None:
+        """Have the nodes of the latest attempt sampled more often for a moment; nothing is lost where that cannot be."""
 
     def free_port(self, placement: Placement) -> int:
         """The first of as many free ports as the attempt needs."""

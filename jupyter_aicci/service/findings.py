@@ -46,9 +46,13 @@ class Findings:
     """Findings of every run."""
 
     def __init__(
-        self, runs: Runs, evidence: Callable[[Run], Evidence], clock_s: Callable[[], float] = time.monotonic
+        self,
+        runs: Runs,
+        evidence: Callable[[Run], Evidence],
+        look_closer: Callable[[Run], None],
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._runs, self._evidence, self._clock_s = runs, evidence, clock_s
+        self._runs, self._evidence, self._look_closer, self._clock_s = runs, evidence, look_closer, clock_s
         self._looked: dict[RunId, Looked] = {}
 
     def of(self, run: Run) -> tuple[Json, ...]:
@@ -96,10 +100,19 @@ class Findings:
         except Exception:
             LOG.exception("findings of run %s", run.id)
             found = ()
+        if not run.ended:
+            self._zoom(run, found)
         ended_s = self._clock_s()
         again_s = ended_s + max(EVERY_S, SHARE * (ended_s - began_s))
         self._keep(run, Looked(found=found, again_s=again_s, final=run.ended))
         return found
+
+    def _zoom(self, run: Run, found: tuple[Json, ...]) -> None:
+        """Something new was found: what happens around it is sampled more often for a moment."""
+        before = self._looked.get(run.id)
+        known = {each["id"] for each in before.found} if before else set()
+        if any(each["id"] not in known for each in found):
+            self._look_closer(run)
 
     def _told(self, run: Run) -> tuple[Json, ...]:
         """What the journal says; () where it says nothing: nothing was found, or the service ended before it could."""

@@ -33,11 +33,17 @@ BATCH = 5000
 class Views:
     """Views and deltas of every run."""
 
-    def __init__(self, home: Home, runs: Runs, open_store: Callable[[RunId], FrameStore | None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        runs: Runs,
+        open_store: Callable[[RunId], FrameStore | None],
+        look_closer: Callable[[Run], None],
+    ) -> None:
         self._home, self._runs = home, runs
         self._open_store = open_store  # the store that the loop has open, if it has
         self._kept: dict[RunId, Accumulator] = {}
-        self._findings = Findings(runs, self.evidence)
+        self._findings = Findings(runs, self.evidence, look_closer)
 
     def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
         """The run as it looks now, with the end of rank 0's log."""

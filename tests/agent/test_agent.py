@@ -10,6 +10,7 @@ import pytest
 from node_builders import Node, a_node
 
 from jupyter_aicci.agent.identity import alive, read_claim, send_signal
+from jupyter_aicci.agent.main import Agent
 
 WAITS = "import os, sys, time\nprint('up', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.005)\n"
 
@@ -165,6 +166,24 @@ def test_samples_tell_cores_and_bytes_of_ranks_and_node(tmp_path: Path) -> None:
     assert sample["ranks"]["0"]["rss"] > 5_000_000
     assert 0 < sample["node"]["memory"] < sample["node"]["memory_total"]
     assert rss_bytes < 40_000_000
+
+
+def test_what_the_service_finds_is_a_reason_to_look_closer_once(tmp_path: Path) -> None:
+    """`look` is touched; what an earlier agent has seen of it is old."""
+    node = a_node(tmp_path, "")
+    (node.path / "look").touch()
+    agent = Agent(str(node.path), {})
+    assert not agent.is_trouble()
+    os.utime(node.path / "look", ns=(1, 1))
+    assert [agent.is_trouble(), agent.is_trouble()] == [True, False]
+
+
+def test_a_wish_to_stop_is_a_reason_to_look_closer_once(tmp_path: Path) -> None:
+    """What happens while ranks end is seen ten times a second."""
+    node = a_node(tmp_path, "")
+    agent = Agent(str(node.path), {})
+    (node.path / "stop.json").write_text("{}")
+    assert [agent.is_trouble(), agent.is_trouble()] == [True, False]
 
 
 def test_a_stopped_rank_is_named_at_once(tmp_path: Path) -> None:

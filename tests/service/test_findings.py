@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -47,7 +47,10 @@ def started(desk: Desk) -> Run:
 
 
 def finished(desk: Desk) -> Run:
-    run = started(desk)
+    return ended(desk, started(desk))
+
+
+def ended(desk: Desk, run: Run) -> Run:
     desk.engine.say_exit(run, 0, 0)  # type: ignore[attr-defined]
     desk.engine.say(run, 0, k="done", leftover=0)  # type: ignore[attr-defined]
     turn(desk, 2)
@@ -60,10 +63,14 @@ def told(desk: Desk, run: Run) -> list[Noted]:
     return [event for event in rows if isinstance(event, Noted) and event.topic == "finding"]
 
 
+def looking(desk: Desk, evidence: Callable[[Run], Evidence], *clock_s: Callable[[], float]) -> Findings:
+    return Findings(desk.runs, evidence, desk.engine.look_closer, *clock_s)
+
+
 def test_a_live_run_is_not_looked_at_for_everyone_who_asks(desk: Desk) -> None:
     """A second question within five seconds has the first one's answer."""
     source = Source(a_wait())
-    findings, run = Findings(desk.runs, source), started(desk)
+    findings, run = looking(desk, source), started(desk)
     first = findings.of(run)
     assert [each["id"] for each in first] == ["F01"]
     assert findings.of(run) == first
@@ -73,7 +80,7 @@ def test_a_live_run_is_not_looked_at_for_everyone_who_asks(desk: Desk) -> None:
 
 def test_the_end_writes_each_finding_into_the_journal_once(desk: Desk) -> None:
     """`settle` twice is one row, with the finding in words and as data."""
-    findings, run = Findings(desk.runs, Source(a_wait())), finished(desk)
+    findings, run = looking(desk, Source(a_wait())), finished(desk)
     findings.settle(run)
     findings.settle(run)
     rows = told(desk, run)
@@ -85,9 +92,9 @@ def test_the_end_writes_each_finding_into_the_journal_once(desk: Desk) -> None:
 def test_what_the_journal_says_of_an_ended_run_stands(desk: Desk) -> None:
     """A later service reads the rows and computes nothing."""
     run = finished(desk)
-    Findings(desk.runs, Source(a_wait())).settle(run)
+    looking(desk, Source(a_wait())).settle(run)
     source = Source(a_story())
-    later = Findings(desk.runs, source)
+    later = looking(desk, source)
     assert [each["id"] for each in later.of(run)] == ["F01"]
     assert source.asked == 0
 
@@ -95,7 +102,7 @@ def test_what_the_journal_says_of_an_ended_run_stands(desk: Desk) -> None:
 def test_an_ended_run_without_rows_is_looked_at_once(desk: Desk) -> None:
     """The service was killed between the end and the rows; a healthy run has none either."""
     source = Source(a_wait())
-    findings, run = Findings(desk.runs, source), finished(desk)
+    findings, run = looking(desk, source), finished(desk)
     assert [each["id"] for each in findings.of(run)] == ["F01"]
     findings.of(run)
     assert source.asked == 1
@@ -107,7 +114,7 @@ def test_a_mistake_in_the_rules_costs_the_findings_and_nothing_else(desk: Desk) 
     def broken(run: Run) -> Evidence:
         raise RuntimeError("a mistake of ours")
 
-    findings, run = Findings(desk.runs, broken), finished(desk)
+    findings, run = looking(desk, broken), finished(desk)
     assert findings.of(run) == ()
     findings.settle(run)
     assert told(desk, run) == []
@@ -117,9 +124,24 @@ def test_a_slow_look_makes_the_next_one_later(desk: Desk) -> None:
     """A look of one second is followed by fifty without."""
     clock = iter([0.0, 1.0, 40.0, 52.0, 52.0, 52.1])  # looked from 0 to 1; asked at 40 and at 52
     source = Source(a_wait())
-    findings, run = Findings(desk.runs, source, lambda: next(clock)), started(desk)
+    findings, run = looking(desk, source, lambda: next(clock)), started(desk)
     findings.of(run)
     findings.of(run)
     assert source.asked == 1
     findings.of(run)
     assert source.asked == 2
+
+
+def test_around_what_is_newly_found_the_nodes_are_sampled_closer(desk: Desk) -> None:
+    """Asked of the engine once for each finding, not at every look that finds it again; nothing is asked of an ended run."""
+    now_s, source, engine = [0.0], Source(a_story()), desk.engine
+    assert isinstance(engine, Scripted)
+    findings, run = looking(desk, source, lambda: now_s[0]), started(desk)
+    findings.of(run)
+    assert engine.asked("look_closer") == []
+    source.story = a_wait()
+    for now_s[0] in (10.0, 20.0, 30.0):
+        assert len(findings.of(run)) == 1
+    assert engine.asked("look_closer") == [None]
+    looking(desk, source).of(ended(desk, run))
+    assert engine.asked("look_closer") == [None]

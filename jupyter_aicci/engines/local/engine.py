@@ -11,6 +11,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,13 @@ class LocalEngine:
                 if source.endswith("/agent"):
                     self._follow(Path(path).parent, [frame for _, frame in records])
         return found
+
+    def look_closer(self, run: Run) -> None:
+        """Touch the file that tells each agent so."""
+        attempt = _attempt(run)
+        for node in _nodes(attempt):
+            with suppress(OSError):
+                self._path(run, attempt, node, "look").touch()
 
     def _follow(self, node_dir: Path, frames: list[dict[str, Any]]) -> None:
         """Hold ranks that have started, let go of those that have ended."""
