@@ -27,6 +27,7 @@ class Case:
     model: str
     probe: tuple[Sample, ...]
     larger: tuple[Where, ...]  # more ranks than any that was probed
+    alone_s: tuple[float, ...]  # T(1) at the same batch of a rank, as measured
     efficiency: tuple[float, ...]  # T(1) / T(N) at the same batch of a rank, as measured
 
 
@@ -40,6 +41,7 @@ def case(model: str, folder: Path = FOLDER) -> Case:
         model=model,
         probe=probe_of(placements),
         larger=tuple(row.at for row in larger),
+        alone_s=tuple(alone),
         efficiency=tuple(one / row.step_s for one, row in zip(alone, larger, strict=True)),
     )
 

@@ -2,11 +2,12 @@
 
     T = (compute^g + comm^g)^(1/g)        g = 1: nothing overlaps; g large: the longer one hides the shorter
     compute = c0 + c1 * batch             of one rank
-    comm    = inside(p) + across(p)       across only where there are several nodes
-    inside  = a_in + k_in * 2 (p - 1) / p                  ring all-reduce with a constant latency
-    across  = a_net * latency(n) + k_net * 2 (p - 1) / p / bandwidth ratio
-The form is Pollux's (Qiao et al., OSDI 2021, section 3.2) with the ring's 2 (p - 1) / p in place of a line in p.
-No parameter is negative, so at one batch more ranks on as many nodes, more nodes, or less bandwidth never make a step shorter.
+    comm    = inside(m) + across(p)       m ranks on the fullest node; across only where there are several nodes
+    inside  = a_in + k_in * 2 (m - 1) / m                               ring all-reduce with a constant latency
+    across  = (a_net + k_net * 2 (p - 1) / p / bandwidth ratio) * growth(p)
+The form is Pollux's (Qiao et al., OSDI 2021, section 3.2) with the ring's 2 (p - 1) / p in place of a line in p, and a network
+that more ranks keep waiting longer. No parameter is negative, so at one batch more ranks on each node, more nodes as full as
+these, or less bandwidth never make a step shorter.
 Rule: pure functions over arrays; the last axis of `parameters` is the seven of `NAMES`. Imports numpy only.
 """
 
@@ -22,13 +23,13 @@ Floats = npt.NDArray[np.float64]
 NAMES = ("c0_s", "c1_s", "a_in_s", "k_in_s", "a_net_s", "k_net_s", "g")
 
 
-class Latency(StrEnum):
-    """How the latency across nodes grows with their number; the three are fitted side by side, since a small probe cannot
-    tell them apart."""
+class Growth(StrEnum):
+    """How the network's part grows with the ranks, the likeliest first; the three are fitted side by side, since a small
+    probe cannot tell them apart."""
 
-    CONSTANT = "constant"
     LOGARITHMIC = "logarithmic"
-    LINEAR = "linear"
+    NONE = "none"
+    ROOT = "root"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +66,26 @@ def table(points: tuple[Where, ...]) -> Table:
     )
 
 
-def step_s(parameters: Floats, at: Table, latency: Latency) -> Floats:
+def step_s(parameters: Floats, at: Table, growth: Growth) -> Floats:
     """Seconds of one step: shape (..., 7) and n points -> (..., n)."""
     c0, c1, a_in, k_in, a_net, k_net, g = (parameters[..., [i]] for i in range(len(NAMES)))
     compute = c0 + c1 * at.batch
-    ring = 2.0 * (at.ranks - 1.0) / at.ranks
-    inside = (a_in + k_in * ring) * (at.ranks > 1)
-    across = (a_net * _grown(at.nodes, latency) + k_net * ring / at.bandwidth_ratio) * (at.nodes > 1)
+    fullest = np.ceil(at.ranks / at.nodes)
+    inside = (a_in + k_in * _ring(fullest)) * (fullest > 1)
+    across = (a_net + k_net * _ring(at.ranks) / at.bandwidth_ratio) * _grown(at.ranks, growth) * (at.nodes > 1)
     return _joined(compute, inside + across, g)
 
 
-def _grown(nodes: Floats, latency: Latency) -> Floats:
-    if latency is Latency.CONSTANT:
-        return np.ones_like(nodes)
-    return np.log2(nodes) if latency is Latency.LOGARITHMIC else nodes - 1.0
+def _ring(ranks: Floats) -> Floats:
+    """What each rank sends and receives of an all-reduce in a ring."""
+    moved: Floats = 2.0 * (ranks - 1.0) / ranks
+    return moved
+
+
+def _grown(ranks: Floats, growth: Growth) -> Floats:
+    if growth is Growth.NONE:
+        return np.ones_like(ranks)
+    return np.log2(ranks) if growth is Growth.LOGARITHMIC else np.sqrt(ranks)
 
 
 def _joined(compute: Floats, comm: Floats, g: Floats) -> Floats:

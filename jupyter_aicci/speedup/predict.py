@@ -2,8 +2,8 @@
 
 In: a fit, and the place that is asked about. Out: `Forecast`, or `UserError` "no_forecast" with the next step.
 A ratio is weak where each rank's batch stays, strong where the batch of all together does.
-The interval holds what a measurement would show in 95 of 100 cases: the fit's own doubt, and the error of the two step
-times that a measured ratio is made of.
+The interval holds what a measurement would show in 95 of 100 cases: the fit's own doubt, and the error of the step time
+that would be measured.
 Rule 1: without a run over several nodes nothing is said of more nodes: one node says nothing about the network.
 Rule 2: a forecast is an estimate and says so. Pure; imports model and this room only.
 """
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jupyter_aicci.model.errors import UserError
-from jupyter_aicci.speedup.fit import LATENCIES, Fitted, Sample
+from jupyter_aicci.speedup.fit import GROWTHS, Fitted, Sample
 from jupyter_aicci.speedup.model import Floats, Where, step_s, table
 
 Kind = Literal["weak", "strong"]
@@ -79,7 +79,7 @@ def predict(fitted: Fitted, at: Where, *, kind: Kind = "weak", seed: int = 0) ->
     _check(samples, at, baseline)
     points = table((baseline, at))
     scale = 1.0 if kind == "weak" else baseline.ranks / at.ranks
-    times = step_s(fitted.best[0], points, LATENCIES[0])
+    times = step_s(fitted.best[0], points, GROWTHS[0])
     ratio = float(times[0] / times[1]) * scale
     lo, hi = np.quantile(_draws(fitted, baseline, at, seed), QUANTILES) * scale
     return Forecast(
@@ -98,9 +98,9 @@ def baseline_of(samples: tuple[Sample, ...], at: Where, kind: Kind) -> Where:
 def _draws(fitted: Fitted, baseline: Where, at: Where, seed: int) -> Floats:
     """Ratios of step times as they might be measured."""
     points = table((baseline, at))
-    times = [step_s(rows, points, latency) for rows, latency in zip(fitted.draws, LATENCIES, strict=True)]
+    times = [step_s(rows, points, growth) for rows, growth in zip(fitted.draws, GROWTHS, strict=True)]
     ratios = np.concatenate([rows[:, 0] / rows[:, 1] for rows in times])
-    errors = np.random.default_rng(seed).normal(0.0, fitted.spread * np.sqrt(2.0), size=len(ratios))
+    errors = np.random.default_rng(seed).normal(0.0, fitted.spread, size=len(ratios))
     drawn: Floats = ratios * np.exp(errors)
     return drawn
 
