@@ -47,6 +47,7 @@ class Desk:
         self.home, self.runs, self.loop, self.engine, self.prices = home, runs, loop, engine, prices
         self.views = Views(home, runs, loop.store, engine.look_closer)
         self.speeds = Speeds(home, runs, self.views, loop)
+        self.views.facts = self.speeds.facts
         self.bills = Bills(runs, partial(frames_of, home, loop.store))
         self.conditions = Conditions(self.bills.values)
         loop.settle, loop.conditions = self._settle, self.conditions.rows

@@ -2,17 +2,21 @@
 
 In: the evidence of a run, made when it is asked for. Out: findings as the view's JSON, and a `noted` row for each at the end.
 Rule 1: off the hot path: a live run is looked at again after 5 s at the earliest, and later where that took long, so that it
-never takes more than a fiftieth of the service's time.
+never takes more than a fiftieth of the service's time. A run with many records is looked at in a thread, one run at a time;
+meanwhile what was found before stands.
 Rule 2: what an ended run's journal says stands; nothing is computed anew, whatever later versions of the rules would say.
 Rule 3: a mistake in here costs the findings, never the run.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.events import Noted
@@ -27,6 +31,7 @@ TOPIC = "finding"
 EVERY_S = 5.0
 SHARE = 50.0  # of the time that a look took, before the next
 ENDED_KEPT = 50
+SMALL = 10_000  # records of steps: so many are looked at on the spot, which takes less than 0.1 s
 
 LOG = logging.getLogger("aicci.service")
 
@@ -54,6 +59,8 @@ class Findings:
     ) -> None:
         self._runs, self._evidence, self._look_closer, self._clock_s = runs, evidence, look_closer, clock_s
         self._looked: dict[RunId, Looked] = {}
+        self._going: dict[RunId, asyncio.Event] = {}  # runs that a thread looks at, and what says that it has
+        self._one = Lock()
 
     def of(self, run: Run) -> tuple[Json, ...]:
         """The run's findings, the costliest first, as they were when they were last looked for."""
@@ -63,21 +70,71 @@ class Findings:
         if not run.attempts:
             return ()
         told = self._told(run) if run.ended else ()
-        return told or self._look(run)
+        if not told and run.id not in self._going:
+            self._look(run, self._show)
+        looked = self._looked.get(run.id)
+        return looked.found if looked else ()
+
+    async def complete(self, run: Run) -> None:
+        """Return when no thread looks at the run."""
+        self.of(run)
+        while run.id in self._going:
+            await self._going[run.id].wait()
 
     def settle(self, run: Run) -> None:
         """The run has ended and its frames are complete: write down what was wrong with it."""
-        try:
-            self._settle(run)
-        except Exception:
-            LOG.exception("the findings of run %s are not written down", run.id)
+        if run.attempts and not self._told(run):
+            self._look(run, self._write)
 
-    def _settle(self, run: Run) -> None:
-        if not run.attempts or self._told(run):
+    def _look(self, run: Run, then: Callable[[Run, Looked], None]) -> None:
+        """Call `then` with what is found, now or, of a run with many records, when a thread is through."""
+        began_s = self._clock_s()
+        try:
+            evidence = self._evidence(run)
+        except Exception:
+            LOG.exception("the evidence of run %s", run.id)
+            then(run, self._seen(run, (), began_s))
             return
-        found = self._look(run)
-        if not found:
-            return
+        if len(evidence.steps.rank) <= SMALL:
+            then(run, self._seen(run, _find(evidence), began_s))
+        else:
+            self._look_aside(run, evidence, then)
+
+    def _look_aside(self, run: Run, evidence: Evidence, then: Callable[[Run, Looked], None]) -> None:
+        loop = asyncio.get_running_loop()
+        done = self._going[run.id] = asyncio.Event()
+
+        def look() -> None:
+            with self._one:
+                began_s = self._clock_s()
+                looked = self._seen(run, _find(evidence), began_s)
+            with suppress(RuntimeError):  # the service has ended meanwhile
+                loop.call_soon_threadsafe(finish, looked)
+
+        def finish(looked: Looked) -> None:
+            if self._going.get(run.id) is done:  # else the end has come meanwhile, and is looked at next
+                del self._going[run.id]
+            then(run, looked)
+            done.set()
+
+        Thread(target=look, name=f"findings-{run.id}", daemon=True).start()
+
+    def _seen(self, run: Run, found: tuple[Json, ...], began_s: float) -> Looked:
+        ended_s = self._clock_s()
+        again_s = ended_s + max(EVERY_S, SHARE * (ended_s - began_s))
+        return Looked(found=found, again_s=again_s, final=run.ended)
+
+    def _show(self, run: Run, looked: Looked) -> None:
+        """Keep it; around what is new what happens is sampled more often for a moment."""
+        before = self._looked.get(run.id)
+        known = {each["id"] for each in before.found} if before else set()
+        if not run.ended and any(each["id"] not in known for each in looked.found):
+            self._look_closer(run)
+        self._keep(run, looked)
+
+    def _write(self, run: Run, looked: Looked) -> None:
+        """Keep it, and a row of each in the journal."""
+        self._keep(run, looked)
         now_ns, line = self._runs.clock.now_ns(), _line()
         rows = [
             Noted(
@@ -87,32 +144,12 @@ class Findings:
                 text=line(each, run.price.currency),
                 data=each | {"key": f"{TOPIC}:{place}"},
             )
-            for place, each in enumerate(found)
+            for place, each in enumerate(looked.found)
         ]
-        self._runs.record(rows)
-
-    def _look(self, run: Run) -> tuple[Json, ...]:
-        began_s = self._clock_s()
         try:
-            from jupyter_aicci.timeline.findings import findings
-
-            found = tuple(each.to_json() for each in findings(self._evidence(run)))
+            self._runs.record(rows)
         except Exception:
-            LOG.exception("findings of run %s", run.id)
-            found = ()
-        if not run.ended:
-            self._zoom(run, found)
-        ended_s = self._clock_s()
-        again_s = ended_s + max(EVERY_S, SHARE * (ended_s - began_s))
-        self._keep(run, Looked(found=found, again_s=again_s, final=run.ended))
-        return found
-
-    def _zoom(self, run: Run, found: tuple[Json, ...]) -> None:
-        """Something new was found: what happens around it is sampled more often for a moment."""
-        before = self._looked.get(run.id)
-        known = {each["id"] for each in before.found} if before else set()
-        if any(each["id"] not in known for each in found):
-            self._look_closer(run)
+            LOG.exception("the findings of run %s are not written down", run.id)
 
     def _told(self, run: Run) -> tuple[Json, ...]:
         """What the journal says; () where it says nothing: nothing was found, or the service ended before it could."""
@@ -130,6 +167,16 @@ class Findings:
         final = [run_id for run_id, each in self._looked.items() if each.final]
         for run_id in final[:-ENDED_KEPT]:
             del self._looked[run_id]
+
+
+def _find(evidence: Evidence) -> tuple[Json, ...]:
+    from jupyter_aicci.timeline.findings import findings
+
+    try:
+        return tuple(each.to_json() for each in findings(evidence))
+    except Exception:
+        LOG.exception("findings of run %s", evidence.run.id)
+        return ()
 
 
 def _line() -> Callable[[Json, str], str]:

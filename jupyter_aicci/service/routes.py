@@ -36,8 +36,9 @@ class RunList(JsonHandler):
 
 
 class OneRun(JsonHandler):
-    def get(self, ref: str) -> None:
+    async def get(self, ref: str) -> None:
         run = self.desk.runs.find(ref)
+        await self.desk.views.complete(run)
         self.answer(self.desk.runs.details(run) | {"findings": list(self.desk.views.findings(run))})
 
 
@@ -102,15 +103,16 @@ class Focus(JsonHandler):
 
 
 class View(JsonHandler):
-    def get(self, ref: str) -> None:
+    async def get(self, ref: str) -> None:
         width_px = self.whole("width_px", 800, low=50, high=10_000)
         window = None
         if self.get_query_argument("from_s", "") and self.get_query_argument("to_s", ""):
             window = (self.number("from_s", 0.0, low=-1e9, high=1e12), self.number("to_s", 0.0, low=-1e9, high=1e12))
             if window[1] <= window[0]:
                 raise UserError("bad_window", "to_s must be greater than from_s.", field="to_s")
-        view = self.desk.views.view(self.desk.runs.find(ref), width_px=width_px, window=window)
-        self.answer(view.to_json())
+        run = self.desk.runs.find(ref)
+        await self.desk.views.complete(run)
+        self.answer(self.desk.views.view(run, width_px=width_px, window=window).to_json())
 
 
 class Speed(JsonHandler):

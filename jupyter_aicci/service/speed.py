@@ -62,7 +62,10 @@ class Speeds:
         }
 
     def facts(self, run: Run) -> Json:
-        """`speedup` of the facts that findings read; {} where no ratio was measured."""
+        """`speedup` of the facts that findings read; {} where no ratio was measured, as of one rank there is none."""
+        attempt = run.attempt
+        if attempt is None or attempt.placement.world_size < 2:
+            return {}
         ratio, _ = self._ratio(self.measured(run), self.siblings(run))
         return {"speedup": {"efficiency": ratio["ratio"], "ranks": ratio["ranks"], "measured": True}} if ratio else {}
 

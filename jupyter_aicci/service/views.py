@@ -43,7 +43,8 @@ class Views:
         self._home, self._runs = home, runs
         self._open_store = open_store  # the store that the loop has open, if it has
         self._kept: dict[RunId, Accumulator] = {}
-        self._findings = Findings(runs, self.evidence, look_closer)
+        self.facts: Callable[[Run], Json] = lambda run: {}  # what else is known of a run for its findings
+        self._findings = Findings(runs, lambda run: self.evidence(run, self.facts(run)), look_closer)
 
     def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
         """The run as it looks now, with the end of rank 0's log."""
@@ -65,14 +66,19 @@ class Views:
         """What is wrong with the run, the costliest first."""
         return self._findings.of(run)
 
+    async def complete(self, run: Run) -> None:
+        """Return when the findings of a run that has ended are known, which of most runs is at once."""
+        if run.ended:
+            await self._findings.complete(run)
+
     def settle(self, run: Run) -> None:
         """The run has ended: what was wrong with it goes into its journal."""
         self._findings.settle(run)
 
-    def evidence(self, run: Run) -> Evidence:
+    def evidence(self, run: Run, facts: Json | None = None) -> Evidence:
         """What findings are read from, as of now."""
         now_ns = self._runs.clock.now_ns()
-        return self.accumulator(run).gathered.evidence(run, meter(run, now_ns).entries, now_ns=now_ns)
+        return self.accumulator(run).gathered.evidence(run, meter(run, now_ns).entries, now_ns=now_ns, facts=facts)
 
     def mark(self, run: Run, view: View, *, width_px: int) -> Mark:
         return self.accumulator(run).mark(view, width_px)

@@ -4,6 +4,7 @@ In: `sample` frames in the order of seq, names as in model/metrics.py. Out: poin
 Rule 1: a counter is kept as it was read and differenced when it is looked at; a step back is a new counter, and the rate
 over it is not known. Silence longer than `GAP_S`, and the time between two attempts, is a break (NaN).
 Rule 2: memory is bounded: past `MOST_POINTS` a column is thinned, extremes and resets stay.
+Rule 3: `series` may be called from another thread than `take`: findings of a large run are looked for beside the loop.
 Must not import: anything but model, numpy and the frames' form.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -87,6 +89,7 @@ class Samples:
 
     def __init__(self, origin_ns: int) -> None:
         self._origin_ns = origin_ns
+        self._guard = Lock()
         self._columns: dict[tuple[str, str], Column] = {}  # (metric, owner)
         self._owners: dict[tuple[Scope, int, str], str] = {}
         self.whose: dict[tuple[Scope, str], list[str]] = {}  # (scope, metric) -> owners in order of appearance
@@ -94,12 +97,13 @@ class Samples:
     def take(self, frame: Frame) -> None:
         """Keep one `sample` frame."""
         t_s = (frame.time_ns - self._origin_ns) / 1e9
-        for scope, unit, values in _parts(frame.frame):
-            whose = self._owner(scope, frame.node, unit)
-            for name, value in values.items():
-                column = self._columns.get((name, whose)) or self._new(scope, name, whose)
-                if column is not None and isinstance(value, (int, float)) and math.isfinite(value):
-                    column.add(t_s, float(value), frame.seq, frame.attempt)
+        with self._guard:
+            for scope, unit, values in _parts(frame.frame):
+                whose = self._owner(scope, frame.node, unit)
+                for name, value in values.items():
+                    column = self._columns.get((name, whose)) or self._new(scope, name, whose)
+                    if column is not None and isinstance(value, (int, float)) and math.isfinite(value):
+                        column.add(t_s, float(value), frame.seq, frame.attempt)
 
     @property
     def owners(self) -> dict[str, tuple[str, ...]]:
@@ -114,8 +118,9 @@ class Samples:
 
     def series(self, metric: str, whose: str) -> Points:
         """The points of one metric of one owner, a counter as its rate a second; nothing where nothing was sampled."""
-        column = self._columns.get((metric, whose))
-        return column.points() if column else (np.empty(0), np.empty(0))
+        with self._guard:
+            column = self._columns.get((metric, whose))
+            return column.points() if column else (np.empty(0), np.empty(0))
 
     def _owner(self, scope: Scope, node: int, unit: str) -> str:
         key = (scope, node, unit)

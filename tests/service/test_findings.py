@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from jupyter_aicci.model.events import Noted
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.service.desk import Desk
 from jupyter_aicci.service.findings import Findings
-from jupyter_aicci.timeline.evidence import Evidence
+from jupyter_aicci.timeline.evidence import Evidence, Series
 
 
 @pytest.fixture
@@ -145,3 +147,63 @@ def test_around_what_is_newly_found_the_nodes_are_sampled_closer(desk: Desk) -> 
     assert engine.asked("look_closer") == [None]
     looking(desk, source).of(ended(desk, run))
     assert engine.asked("look_closer") == [None]
+
+
+class Slow(Source):
+    """Its run has more records than are looked at on the spot, and each look at a series takes a moment."""
+
+    def __init__(self) -> None:
+        story = a_story(steps=4000)
+        story.wait_s[100:300] = 0.15
+        story.measure("workers", "rank-0", 2.0)
+        super().__init__(story)
+
+    def __call__(self, run: Run) -> Evidence:
+        evidence = super().__call__(run)
+
+        def series(metric: str, owner: str) -> Series:
+            time.sleep(0.1)
+            return evidence.series(metric, owner)
+
+        return replace(evidence, series=series)
+
+
+def test_a_run_with_many_records_does_not_hold_the_service_up(desk: Desk) -> None:
+    """While it is looked at in a thread the loop turns, and the run shows what was found before."""
+    findings, run = looking(desk, Slow()), started(desk)
+
+    async def look() -> int:
+        assert findings.of(run) == ()
+        looking = asyncio.create_task(findings.complete(run))
+        turns = 0
+        while not looking.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        return turns
+
+    assert asyncio.run(look()) > 10
+    assert [each["id"] for each in findings.of(run)] == ["F01"]
+
+
+def test_the_end_of_a_run_with_many_records_is_written_down_when_it_is_known(desk: Desk) -> None:
+    """Also where a look at the living run is still going on: the rows are those of the end, once."""
+    source, live = Slow(), started(desk)
+    findings, run = looking(desk, source), ended(desk, live)
+
+    async def end() -> None:
+        findings.of(live)
+        findings.settle(run)
+        assert told(desk, run) == []
+        await findings.complete(run)
+
+    asyncio.run(end())
+    assert [row.data["id"] for row in told(desk, run)] == ["F01"]
+    assert source.asked == 2
+
+
+def test_what_is_known_of_a_runs_speed_is_told_to_the_rules(desk: Desk) -> None:
+    """The desk's speeds are asked, and their answer is among the facts (F28)."""
+    run = started(desk)
+    assert desk.views.facts == desk.speeds.facts
+    known = {"speedup": {"efficiency": 0.5}}
+    assert desk.views.evidence(run, known).facts["speedup"] == known["speedup"]

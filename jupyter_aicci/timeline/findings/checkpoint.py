@@ -82,7 +82,7 @@ def _too_often(board: Board) -> Iterator[Finding]:
             inputs={"every_s": every_s, "each_s": each_s, "best_s": best_s, "checkpoints": float(number)},
             text=f"{percent(value)} of the time goes into checkpoints: one of {duration(each_s)} every {duration(every_s)}",
             fix=f"Make one every {duration(best_s)}: at one fault in {duration(_mtbf_s(board))} that loses least.",
-            lanes=("step_time", "write", "cost"),
+            lanes=("step_time", "written", "cost"),
         )
 
 

@@ -164,7 +164,7 @@ def _capped(board: Board, cap: Cap) -> Iterator[Finding]:
                 text=f"{_name(whose)}: clocks {cap.words} {percent(_middle(share[span]))} of the time"
                 + (f", at {percent(1.0 - lost)} of the highest" if lost > 0.005 else ""),
                 fix=cap.fix,
-                lanes=("throttling", "clock", "power", "gpu", "step_time"),
+                lanes=("throttle", "power", "gpu", "step_time"),
             )
 
 

@@ -51,5 +51,5 @@ def quota(board: Board) -> Iterator[Finding]:
                 + f" was used up in {percent(value)} of its periods"
                 + (f"; the run stood still {percent(min(1.0, stopped))} of the time" if stopped == stopped else ""),
                 fix="Take a shape with more CPUs, have the quota raised, or use fewer threads and loader workers.",
-                lanes=("cpu", "step_time", "cost"),
+                lanes=("quota", "cpu", "step_time", "cost"),
             )

@@ -10,6 +10,7 @@ from findings_builders import MICRO_PER_H, Story, a_story
 
 from jupyter_aicci.model.finding import Finding
 from jupyter_aicci.timeline.findings.table import RULES
+from jupyter_aicci.timeline.gauges import GAUGES
 
 GIB = float(1 << 30)
 Change = Callable[[Story], None]
@@ -34,7 +35,18 @@ def the(story: Story, rule: str) -> Finding:
     """The finding of a rule, which is the first of all."""
     found = story.findings()
     assert [each.id for each in found][:1] == [rule], [(each.id, each.text) for each in found]
+    assert all(_is_a_lane(story, lane) for lane in found[0].lanes), f"views have no such lanes: {found[0].lanes}"
     return found[0]
+
+
+def _is_a_lane(story: Story, lane: str) -> bool:
+    """Whether a view can have it: a sampled one, step time, cost, a node's bar."""
+    return lane in {
+        "step_time",
+        "cost",
+        *(each.id for each in GAUGES),
+        *(f"node-{node}" for node in range(story.nodes)),
+    }
 
 
 def silent(story: Story) -> None:
