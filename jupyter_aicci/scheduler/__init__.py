@@ -7,10 +7,11 @@ Rule: no clock, no I/O, no randomness; equal arguments give equal decisions. Imp
 """
 
 from jupyter_aicci.scheduler.backfill import promise_of
-from jupyter_aicci.scheduler.cluster import Cluster, Host, NodeState, cluster_of
+from jupyter_aicci.scheduler.cluster import Cluster, cluster_of
 from jupyter_aicci.scheduler.decide import decide
 from jupyter_aicci.scheduler.decisions import Decisions, Never, Preempt, Reserve, Start, Wait, WhyClass
 from jupyter_aicci.scheduler.explain import why
+from jupyter_aicci.scheduler.fabric import Host, NodeState
 from jupyter_aicci.scheduler.forecast import Forecast, Outlook, domain_of, outlook
 from jupyter_aicci.scheduler.never import never, refusal, would_start_now
 from jupyter_aicci.scheduler.order import History

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jupyter_aicci.model.shapes import Shape
-from jupyter_aicci.scheduler.cluster import Cluster, Fabric
+from jupyter_aicci.scheduler.cluster import Cluster
+from jupyter_aicci.scheduler.fabric import Fabric
 from jupyter_aicci.scheduler.fit import fit
+from jupyter_aicci.scheduler.free import whole_of
 from jupyter_aicci.scheduler.runs import Kind
 
 AUTO = "auto"
@@ -44,7 +46,7 @@ def _choices(fabric: Fabric, kind: Kind) -> list[Choice]:
 def fits_ever(fabric: Fabric, kind: Kind, shape: Shape) -> bool:
     """Whether the smallest gang that the run may be fits when nothing runs."""
     level = highest_level(fabric, kind)
-    return level is not None and fit(fabric.tree, fabric.whole.room(shape), kind.sizes[-1], level) is not None
+    return level is not None and fit(fabric.tree, whole_of(fabric).room(shape), kind.sizes[-1], level) is not None
 
 
 def fits_now(cluster: Cluster, kind: Kind) -> bool:

@@ -24,8 +24,9 @@ from jupyter_aicci.model.text import NS
 from jupyter_aicci.scheduler.ahead import WORK, Begun, ahead
 from jupyter_aicci.scheduler.backfill import planned, smallest_domain
 from jupyter_aicci.scheduler.choose import choices, highest_level
-from jupyter_aicci.scheduler.cluster import Cluster, Fabric
+from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decide import settled
+from jupyter_aicci.scheduler.fabric import Fabric
 from jupyter_aicci.scheduler.found import Found
 from jupyter_aicci.scheduler.plan import Slot
 from jupyter_aicci.scheduler.policies import Backfill, Policy, Takes, policy_named

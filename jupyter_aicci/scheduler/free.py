@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jupyter_aicci.model.placement import NodePlacement, Placement
 from jupyter_aicci.model.shapes import Shape
 from jupyter_aicci.scheduler.devices import pick
-
-if TYPE_CHECKING:
-    from jupyter_aicci.scheduler.cluster import Fabric, Host
-    from jupyter_aicci.scheduler.fit import Picks
+from jupyter_aicci.scheduler.fabric import Fabric, Host
+from jupyter_aicci.scheduler.fit import Picks
 
 MILLI = 1000  # a whole accelerator, a whole CPU
 MOST_ROOMS = 16  # shapes whose room is kept; with more of them it is cheaper to count again
@@ -194,8 +191,15 @@ def _columns_of(devices: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
     return [devices.index(name) for name in names if name in devices]
 
 
-def free_of(fabric: Fabric) -> Free:
-    """What is free when nothing runs."""
+def whole_of(fabric: Fabric) -> Free:
+    """What is free when nothing runs. Not to be changed: it is made once."""
+    if fabric.untaken is None:
+        fabric.untaken = _whole(fabric)
+    whole: Free = fabric.untaken
+    return whole
+
+
+def _whole(fabric: Fabric) -> Free:
     hosts = fabric.hosts
     most = max((len(host.devices) for host in hosts), default=0)
     share = np.array([_row(len(host.devices), most) for host in hosts], dtype=np.int16).reshape(len(hosts), most)

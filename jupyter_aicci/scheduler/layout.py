@@ -12,6 +12,7 @@ import numpy as np
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.scheduler.decisions import Preempt, Start
+from jupyter_aicci.scheduler.free import whole_of
 from jupyter_aicci.scheduler.policies import Placing
 from jupyter_aicci.scheduler.session import Session
 
@@ -21,7 +22,7 @@ MOVED = "goes on elsewhere, so that all fit"
 
 def lay_out_anew(session: Session) -> None:
     """Empty the cluster, and place in order what fits."""
-    session.free = session.fabric.whole.copy()
+    session.free = whole_of(session.fabric).copy()
     placed = dict(_placed(session))
     held = len(session.running)
     if session.policy.placing is Placing.POOL:
@@ -38,7 +39,7 @@ def lay_out_anew(session: Session) -> None:
 
 def _in_place(session: Session, rows: list[int]) -> dict[int, Placement]:
     """The same rows where only the count matters: who runs stays on its devices, the others get what is left."""
-    free, held = session.fabric.whole.copy(), len(session.running)
+    free, held = whole_of(session.fabric).copy(), len(session.running)
     placed = {row: session.runs.placements[row] for row in rows if row < held}
     for placement in placed.values():
         free.take(placement)

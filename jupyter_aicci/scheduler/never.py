@@ -17,6 +17,7 @@ from jupyter_aicci.model.text import size
 from jupyter_aicci.scheduler.choose import AUTO, Choice, candidates, choices, fits_now, highest_level, ranks_on
 from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decisions import Never
+from jupyter_aicci.scheduler.free import whole_of
 from jupyter_aicci.scheduler.queues import Queues, asked
 from jupyter_aicci.scheduler.runs import Kind, Waiting
 from jupyter_aicci.scheduler.turns import quota_tree
@@ -105,7 +106,7 @@ def _too_much(cluster: Cluster, run: Waiting) -> str:
 def _largest_domain(cluster: Cluster, shape: Shape, kind: Kind) -> tuple[str, int]:
     """(name of the domain of the level that takes most nodes, how many it takes)"""
     tree, level = cluster.fabric.tree, highest_level(cluster.fabric, kind) or 0
-    sums = np.add.reduceat(cluster.fabric.whole.room(shape), tree.starts[level])
+    sums = np.add.reduceat(whole_of(cluster.fabric).room(shape), tree.starts[level])
     return tree.names[level][int(sums.argmax())], int(sums.max())
 
 

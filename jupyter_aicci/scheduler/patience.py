@@ -16,6 +16,7 @@ from jupyter_aicci.scheduler.bandwidth import step_time_ratio
 from jupyter_aicci.scheduler.choose import highest_level
 from jupyter_aicci.scheduler.fit import by_level
 from jupyter_aicci.scheduler.found import Found, Kept
+from jupyter_aicci.scheduler.free import whole_of
 from jupyter_aicci.scheduler.plan import Slot
 from jupyter_aicci.scheduler.session import Session
 
@@ -66,6 +67,6 @@ def _best_level(session: Session, found: Found) -> int:
     fabric, key = session.fabric, (found.choice.shape, found.nodes)
     level = fabric.lowest.get(key)
     if level is None:
-        levels = by_level(fabric.tree, fabric.whole.room(found.choice.shape), found.nodes)
+        levels = by_level(fabric.tree, whole_of(fabric).room(found.choice.shape), found.nodes)
         level = fabric.lowest[key] = max((at for at, picks in enumerate(levels) if picks is not None), default=0)
     return level

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from jupyter_aicci.model.shapes import Shape
-from jupyter_aicci.scheduler.cluster import Fabric
+from jupyter_aicci.scheduler.fabric import Fabric
 from jupyter_aicci.scheduler.fit import Picks, fit
+from jupyter_aicci.scheduler.free import whole_of
 
 MANY = np.iinfo(np.int64).max
 MOST_S = 1e300  # finite, so that differences are numbers
@@ -327,7 +328,7 @@ def _kth(places: np.ndarray, nodes: int) -> float:
 
 
 def _need(fabric: Fabric, shape: Shape) -> np.ndarray:
-    slots, whole = fabric.slots, fabric.whole
+    slots, whole = fabric.slots, whole_of(fabric)
     need = np.ones(len(slots), dtype=np.int64)
     if shape.accelerators:
         need = np.maximum(need, shape.accelerators)

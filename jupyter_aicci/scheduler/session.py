@@ -22,10 +22,11 @@ from jupyter_aicci.scheduler.cluster import Cluster
 from jupyter_aicci.scheduler.decisions import Blocked, Decisions, Never, Preempt, Reserve, Start
 from jupyter_aicci.scheduler.fit import Picks, first_fit, largest_fit
 from jupyter_aicci.scheduler.found import Found, Kept
-from jupyter_aicci.scheduler.free import Free
-from jupyter_aicci.scheduler.order import CHANGES, next_change_s, ranked
+from jupyter_aicci.scheduler.free import Free, whole_of
+from jupyter_aicci.scheduler.lineup import Lineup
+from jupyter_aicci.scheduler.order import CHANGES, next_change_s
 from jupyter_aicci.scheduler.plan import Plan
-from jupyter_aicci.scheduler.policies import Backfill, Placing, Policy
+from jupyter_aicci.scheduler.policies import Placing, Policy
 from jupyter_aicci.scheduler.preempt import Candidates
 from jupyter_aicci.scheduler.queues import Queues
 from jupyter_aicci.scheduler.runs import Kind, Runs, stacked
@@ -33,23 +34,15 @@ from jupyter_aicci.scheduler.small import SmallRuns
 from jupyter_aicci.scheduler.turns import Turns
 
 
-class Session:
-    """Made by `decide`. Rows of `waiting` and `running` are those of the runs, brought up to now."""
+class Session(Lineup):
+    """Made by `decide`."""
 
     def __init__(
         self, cluster: Cluster, queues: Queues, runs: Runs, now_s: float, *, policy: Policy, likely: bool
     ) -> None:
-        self.queues, self.runs, self.now_s, self.likely = queues, runs, now_s, likely
-        self.cluster, self.policy = cluster, policy
-        self.fabric, self.free = cluster.fabric, cluster.free.copy()
-        self.waiting = _sized(runs, self)
-        self.running = _advanced(runs.running, now_s)
-        self.best_first = _best_first(self)  # rows of running runs, then of waiting ones
-        self.order = self.best_first[self.best_first >= len(self.running)] - len(self.running)
-        self._rank: np.ndarray | None = None
-        self._options: dict[int, tuple[Choice, ...]] = {}  # by kind
+        super().__init__(cluster, queues, runs, now_s, policy=policy)
+        self.likely, self.free = likely, cluster.free.copy()
         self.turns = Turns(self)
-        self.dead = np.zeros(len(runs.kinds), dtype=bool)  # kinds that found no place
         self._barred_s = np.full(
             len(runs.kinds), np.nan
         )  # who ends then or later finds none clear of reservations, by kind
@@ -106,27 +99,6 @@ class Session:
         rows = stacked(self.running[stays], self.waiting[comes])
         return next_change_s(self.policy.order, rows, self.now_s, self.runs.history)
 
-    @property
-    def everyone(self) -> bool:
-        """Whether every run is to get a place in time."""
-        return self.policy.backfill is Backfill.CONSERVATIVE
-
-    def kind(self, at: int) -> Kind:
-        """What a waiting run asks for."""
-        return self.runs.kinds[int(self.waiting["kind"][at])]
-
-    def options(self, at: int) -> tuple[Choice, ...]:
-        """The shapes that a waiting run may get; () = it can never start."""
-        number = int(self.waiting["kind"][at])
-        found = self._options.get(number)
-        if found is None:
-            found = self._options[number] = choices(self.fabric, self.runs.kinds[number])
-        return found
-
-    def queue_number(self, at: int) -> int:
-        """The queue of a waiting run, as an index into those of the runs."""
-        return int(self.waiting["queue"][at])
-
     def head_before(self, at: int) -> RunId:
         """The first run that could not start: of its queue, else of any, else one that was promised a place."""
         own = self.runs.waiting_ids[at]
@@ -140,22 +112,6 @@ class Session:
     def options_of(self, kind: Kind) -> tuple[Choice, ...]:
         """The same for a kind of run."""
         return choices(self.fabric, kind)
-
-    def run_id(self, row: int) -> RunId:
-        """The run of a row of `best_first`."""
-        held = len(self.running)
-        return self.runs.running_ids[row] if row < held else self.runs.waiting_ids[row - held]
-
-    def running_at(self, run_id: RunId) -> int:
-        """The row of a run that holds nodes."""
-        return bisect_left(self.runs.running_ids, run_id)
-
-    def rank(self) -> np.ndarray:
-        """The place in the order of each row of `best_first`."""
-        if self._rank is None:
-            self._rank = np.empty(len(self.best_first), dtype=np.int64)
-            self._rank[self.best_first] = np.arange(len(self.best_first))
-        return self._rank
 
     def close(self, picks: Picks) -> None:
         """Nobody else gets anything on these hosts now."""
@@ -246,7 +202,7 @@ class Session:
         fabric, shape = self.fabric, found.choice.shape
         best_bytes_per_s = fabric.best.get((shape, found.nodes))
         if best_bytes_per_s is None:
-            room = fabric.whole.room(shape)
+            room = whole_of(fabric).room(shape)
             best_bytes_per_s = fabric.best[shape, found.nodes] = best(
                 fabric.tree, fabric.links, room, found.nodes, shape
             )
@@ -268,44 +224,8 @@ class Session:
         return Found(choice=choice, nodes=found[0], picks=found[1]) if found is not None else None
 
 
-def _sized(runs: Runs, session: Session) -> np.ndarray:
-    """Rows of the waiting runs with their units: those of the first shape that each may get."""
-    rows = runs.waiting
-    if not len(rows) or rows["units"].all():
-        return rows
-    units = np.zeros(len(runs.kinds), dtype=np.int64)
-    for number in np.unique(rows["kind"]).tolist():
-        options = choices(session.fabric, runs.kinds[number])
-        units[number] = options[0].shape.slots * runs.kinds[number].nodes if options else 0
-    rows = rows.copy()
-    rows["units"] = units[rows["kind"]]
-    return rows
-
-
 def _ends(rows: np.ndarray, now_s: float, *, likely: bool) -> np.ndarray:
     """When each waiting run ends at the latest if it starts now; inf = it has no limit."""
     lasts_s = np.where(rows["expected_s"] > 0, rows["expected_s"], rows["limit_s"]) if likely else rows["limit_s"]
     ends_s: np.ndarray = now_s + lasts_s
     return ends_s
-
-
-def _advanced(rows: np.ndarray, now_s: float) -> np.ndarray:
-    """Rows of runs that hold nodes, with what they have had until now."""
-    if not len(rows):
-        return rows
-    rows = rows.copy()
-    for_s = now_s - rows["started_s"]
-    rows["ran_s"] += for_s
-    rows["attained_s"] += rows["units"] * for_s
-    rows["limit_s"] = np.maximum(rows["limit_s"] - for_s, 0.0)
-    rows["expected_s"] = np.maximum(rows["expected_s"] - for_s, 0.0)
-    return rows
-
-
-def _best_first(session: Session) -> np.ndarray:
-    """Rows of running runs, then of waiting ones: higher priority first, then as the policy has it."""
-    rows = stacked(session.running, session.waiting)
-    best_first: np.ndarray = ranked(session.policy.order, rows, session.now_s, session.runs.history)
-    if rows["priority"].any():
-        best_first = best_first[np.argsort(-rows["priority"][best_first], kind="stable")]
-    return best_first

@@ -1,16 +1,15 @@
 """Whose turn it is: queues by what they are entitled to, users within a queue by what they have had, then the policy's order.
 
-In: a session. Out: rows of waiting runs in the order in which they are decided about; whether a queue's rules let a run start,
+In: a lineup. Out: rows of waiting runs in the order in which they are decided about; whether a queue's rules let a run start,
 or take a place back.
 Rule: where there is one queue without limits and one user, all of this is the policy's order and costs nothing.
-What queues are entitled to is worked out in `standing`; this module only asks it about the session's runs.
+What queues are entitled to is worked out in `standing`; this module only asks it about the decision's runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,13 +17,11 @@ from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.scheduler.choose import choices
 from jupyter_aicci.scheduler.claims import within_entitlement
-from jupyter_aicci.scheduler.cluster import Fabric
+from jupyter_aicci.scheduler.fabric import Fabric
+from jupyter_aicci.scheduler.lineup import Lineup
 from jupyter_aicci.scheduler.queue_tree import Tree, Vector, tree_of
 from jupyter_aicci.scheduler.queues import WHOLE, Queues, asked
 from jupyter_aicci.scheduler.standing import Standing
-
-if TYPE_CHECKING:
-    from jupyter_aicci.scheduler.session import Session
 
 Key = tuple[object, ...]
 
@@ -44,12 +41,12 @@ def quota_tree(fabric: Fabric, queues: Queues) -> Tree:
 
 
 class Turns:
-    """The queues' side of one session."""
+    """The queues' side of one lineup."""
 
-    def __init__(self, session: Session) -> None:
-        self._session, self._tree = session, quota_tree(session.fabric, session.queues)
+    def __init__(self, lineup: Lineup) -> None:
+        self._lineup, self._tree = lineup, quota_tree(lineup.fabric, lineup.queues)
         self._vectors: dict[int, Vector] = {}  # by kind
-        users = {*session.waiting["user"].tolist(), *session.running["user"].tolist()}
+        users = {*lineup.waiting["user"].tolist(), *lineup.running["user"].tolist()}
         self.shared = not self._tree.plain or len(users) > 1  # whether anything beside the policy's order counts
         self.reclaims = self.shared and len(self._tree.names) > 1
         self._standing = self._measured() if self.shared else None
@@ -82,11 +79,11 @@ class Turns:
         """A running run gives its part back."""
         if self._standing is not None:
             self._changed += 1
-            self._standing.give(*self._whose(row), self._held(self._session.runs.placements[row]))
+            self._standing.give(*self._whose(row), self._held(self._lineup.runs.placements[row]))
 
     def may_reclaim(self, at: int) -> np.ndarray:
         """bool[running]: runs of other queues whose place this run may take back."""
-        rows = self._session.running
+        rows = self._lineup.running
         found = np.zeros(len(rows), dtype=bool)
         if self._standing is None or not self.reclaims:
             return found
@@ -94,7 +91,7 @@ class Turns:
         for row in range(len(rows)):
             victim, _ = self._whose(row)
             if victim != taker:
-                held = self._held(self._session.runs.placements[row])
+                held = self._held(self._lineup.runs.placements[row])
                 found[row] = self._standing.may_reclaim(taker, amounts, victim, held)
         return found
 
@@ -104,9 +101,9 @@ class Turns:
             return True
         taker, amounts, given = self.queue_of(at), self.vector(at), []
         may = True
-        for row in map(self._session.running_at, ids):
+        for row in map(self._lineup.running_at, ids):
             victim, user = self._whose(row)
-            held = self._held(self._session.runs.placements[row])
+            held = self._held(self._lineup.runs.placements[row])
             may = victim == taker or self._standing.may_reclaim(taker, amounts, victim, held)
             if not may:
                 break
@@ -122,39 +119,39 @@ class Turns:
 
         By the queue's own order, waiting and running alike, so that it stays the same while runs come in and give way.
         """
-        session = self._session
-        held, names = len(session.running), session.runs.queues
-        within = np.ones(held + len(session.waiting), dtype=bool)
+        lineup = self._lineup
+        held, names = len(lineup.running), lineup.runs.queues
+        within = np.ones(held + len(lineup.waiting), dtype=bool)
         if self._standing is None or not self.reclaims:
             return within
         nothing = (0,) * len(self._tree.resources)
         entitled = [self._standing.entitled_to(name) if name in self._tree.rows else nothing for name in names]
-        amounts = [self._held(placement) for placement in session.runs.placements]
-        amounts += [self.vector(at) for at in range(len(session.waiting))]
-        queue = np.concatenate([session.running["queue"], session.waiting["queue"]])
-        ready = np.append(np.ones(held, dtype=bool), session.waiting["not_before_s"] <= session.now_s)
+        amounts = [self._held(placement) for placement in lineup.runs.placements]
+        amounts += [self.vector(at) for at in range(len(lineup.waiting))]
+        queue = np.concatenate([lineup.running["queue"], lineup.waiting["queue"]])
+        ready = np.append(np.ones(held, dtype=bool), lineup.waiting["not_before_s"] <= lineup.now_s)
         within[~ready] = False
         within[ready] = within_entitlement(
             queue[ready],
             np.array(amounts, dtype=np.int64).reshape(-1, len(nothing))[ready],
-            session.rank()[ready],
+            lineup.rank()[ready],
             np.array(entitled, dtype=np.int64).reshape(-1, len(nothing)),
         )
         return within
 
     def queue_of(self, at: int) -> str:
-        return self._session.runs.queues[int(self._session.waiting["queue"][at])]
+        return self._lineup.runs.queues[int(self._lineup.waiting["queue"][at])]
 
     def user_of(self, at: int) -> str:
-        return self._session.runs.users[int(self._session.waiting["user"][at])]
+        return self._lineup.runs.users[int(self._lineup.waiting["user"][at])]
 
     def vector(self, at: int) -> Vector:
         """What the run would use: the fewest nodes that it starts with, of the first shape that it may get."""
-        number = int(self._session.waiting["kind"][at])
+        number = int(self._lineup.waiting["kind"][at])
         vector = self._vectors.get(number)
         if vector is None:
-            kind = self._session.runs.kinds[number]
-            options = choices(self._session.fabric, kind)
+            kind = self._lineup.runs.kinds[number]
+            options = choices(self._lineup.fabric, kind)
             amounts = asked(options[0].shape, kind.sizes[-1]) if options else ()
             vector = self._vectors[number] = self._tree.vector(amounts)
         return vector
@@ -173,32 +170,32 @@ class Turns:
 
     def passed_over(self, at: int) -> bool:
         """Whether the session has nothing to decide about the row any more."""
-        session = self._session
-        return not session.everyone and bool(session.dead[session.waiting["kind"][at]])
+        lineup = self._lineup
+        return not lineup.everyone and bool(lineup.dead[lineup.waiting["kind"][at]])
 
     def _by_queue(self) -> dict[str, dict[str, list[int]]]:
         found: dict[str, dict[str, list[int]]] = {}
-        for at in self._session.order.tolist():
+        for at in self._lineup.order.tolist():
             found.setdefault(self.queue_of(at), {}).setdefault(self.user_of(at), []).append(at)
         return found
 
     def _measured(self) -> Standing:
-        session, used = self._session, dict[tuple[str, str], Vector]()
-        for row, placement in enumerate(session.runs.placements):
+        lineup, used = self._lineup, dict[tuple[str, str], Vector]()
+        for row, placement in enumerate(lineup.runs.placements):
             whose = self._whose(row)
             used[whose] = _sum(used.get(whose), self._held(placement))
         waiting: dict[str, Vector] = {}
-        ready = session.waiting["not_before_s"] <= session.now_s
+        ready = lineup.waiting["not_before_s"] <= lineup.now_s
         for at in np.nonzero(ready)[0].tolist():
             if self.queue_of(at) in self._tree.rows:
                 waiting[self.queue_of(at)] = _sum(waiting.get(self.queue_of(at)), self.vector(at))
-        return Standing(self._tree, used=used, waiting=waiting, recent=session.runs.recent)
+        return Standing(self._tree, used=used, waiting=waiting, recent=lineup.runs.recent)
 
     def _held(self, placement: Placement) -> Vector:
         return self._tree.vector(asked(placement.shape, len(placement.nodes)))
 
     def _whose(self, row: int) -> tuple[str, str]:
-        runs, held = self._session.runs, self._session.running
+        runs, held = self._lineup.runs, self._lineup.running
         return runs.queues[int(held["queue"][row])], runs.users[int(held["user"][row])]
 
 
@@ -207,7 +204,7 @@ class _Queue:
 
     def __init__(self, turns: Turns, name: str, by_user: dict[str, list[int]]) -> None:
         self._turns, self._name, self._known = turns, name, turns._tree.rows
-        self._rank = {at: rank for rank, at in enumerate(turns._session.order.tolist())}
+        self._rank = {at: rank for rank, at in enumerate(turns._lineup.order.tolist())}
         self._by_user = {user: iter(rows) for user, rows in by_user.items()}
         self._heads: dict[str, int] = {}
         self._key: Key = ()
@@ -241,7 +238,7 @@ class _Queue:
 
     def _next(self) -> str:
         """The user whose run is next: the highest priority, then who has had least, then the policy's order."""
-        priority = self._turns._session.waiting["priority"]
+        priority = self._turns._lineup.waiting["priority"]
         return min(
             self._heads,
             key=lambda user: (

@@ -14,7 +14,7 @@ import numpy as np
 
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.shapes import Shape
-from jupyter_aicci.scheduler.cluster import Host, NodeState
+from jupyter_aicci.scheduler.fabric import Host, NodeState
 from jupyter_aicci.scheduler.topology import Place, Topology
 from jupyter_aicci.traces.table import Ints, bad_trace
 from jupyter_aicci.traces.trace import Trace
