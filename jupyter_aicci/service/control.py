@@ -94,25 +94,27 @@ def rank_count(run: Run, attempt: Attempt) -> int:
 
 
 def _cut_off(run: Run, now: Now) -> list[Event]:
-    """The rest of a transaction whose last rows a damaged journal has lost (`store/salvage.py`): no run hangs in between."""
+    """The rest of a transaction, part of which a damaged journal has lost (`store/salvage.py`): no run hangs in between, and an
+    attempt that lives has its nodes again before the scheduler gives it others."""
+    found: list[Event] = []
     match run.state:
         case State.SUBMITTED:
-            return [_stepped(run, Step.ENQUEUE, now.time_ns, reason="waits for its nodes")]
+            found.append(_stepped(run, Step.ENQUEUE, now.time_ns, reason="waits for its nodes"))
         case State.LOST | State.PREEMPTED:
-            return [
-                _stepped(run, Step.REQUEUE, now.time_ns, reason="its next attempt was due when the journal was damaged")
-            ]
+            reason = "its next attempt was due when the journal was damaged"
+            found.append(_stepped(run, Step.REQUEUE, now.time_ns, reason=reason))
     attempt = run.attempt
     if attempt is None or attempt.ended_ns:
-        return []
-    placed = [] if run.holds_nodes else [_stepped(run, Step.PLACE, now.time_ns, reason=attempt.placement.why)]
+        return found
+    if not run.holds_nodes:
+        found.append(_stepped(run, Step.PLACE, now.time_ns, reason=attempt.placement.why))
     shape = attempt.placement.shape.name
     held = [
         NodeHeld(run_id=run.id, time_ns=attempt.placed_ns, attempt=attempt.number, node=node.index, shape=shape)
         for node in attempt.placement.nodes
         if node.index not in attempt.held
     ]
-    return [*placed, *held]
+    return [*found, *held]
 
 
 def _facts(run: Run, seen: Seen, now: Now) -> list[Event]:

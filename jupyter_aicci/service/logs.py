@@ -52,11 +52,12 @@ def tail_text(home: Home, run: Run) -> str:
 def _attempt(run: Run, number: int) -> Attempt:
     if not number:
         return run.attempts[-1]
-    if not 1 <= number <= len(run.attempts):
-        raise NotFoundError(
-            "unknown_attempt", f"run {run.id} has {len(run.attempts)} attempts, not {number}.", field="attempt"
-        )  # fmt: skip
-    return run.attempts[number - 1]
+    for attempt in run.attempts:
+        if attempt.number == number:
+            return attempt
+    raise NotFoundError(
+        "unknown_attempt", f"run {run.id} has {len(run.attempts)} attempts, not {number}.", field="attempt"
+    )  # fmt: skip
 
 
 class Tail:

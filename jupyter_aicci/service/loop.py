@@ -269,7 +269,8 @@ class Loop:
                 feed=feed, seen=seen, noted=self._noted(run), since_ns=self._runs.clock.now_ns()
             )
         elif watch.seen.attempt != number:
-            watch.seen = Seen(attempt=number, checkpoint_ns=watch.seen.checkpoint_ns)
+            fresh = Seen(attempt=number, checkpoint_ns=watch.seen.checkpoint_ns)
+            watch.seen = see(fresh, watch.feed.of_attempt(number))  # there are some where a damaged journal has lost it
             watch.halted, watch.broken, watch.adopt_ns = None, "", 0
             watch.since_ns = self._runs.clock.now_ns()
         return watch
@@ -374,7 +375,8 @@ class Loop:
         if not self._home.run_dir(run.id).is_dir():
             self._bury(run)
             return
-        placement, number, now_ns = start.placement, len(run.attempts) + 1, self._runs.clock.now_ns()
+        placement, now_ns = start.placement, self._runs.clock.now_ns()
+        number = run.attempt.number + 1 if run.attempt else 1  # not their count: a damaged journal may have lost some
         placed = Placed(
             run_id=run.id,
             time_ns=now_ns,

@@ -24,7 +24,7 @@ from jupyter_aicci.agent.files import fail_point
 from jupyter_aicci.model.errors import AicciError, HostError
 from jupyter_aicci.model.events import Event
 from jupyter_aicci.model.ids import RunId
-from jupyter_aicci.model.run import Run, apply, fold
+from jupyter_aicci.model.run import Attempt, Run, apply, fold
 from jupyter_aicci.model.states import IllegalStep, State
 from jupyter_aicci.store.database import COLUMNS, INSERT, open_journal
 from jupyter_aicci.store.disk import from_os_error, from_sqlite_error
@@ -149,7 +149,7 @@ class Journal:
 def fold_what_holds(history: list[Event]) -> tuple[Run | None, str]:
     """(the run, "") or, where rows before are lost, what can still be said of it and what cannot."""
     try:
-        return _in_line_again(fold(history)), ""
+        return _mended(fold(history)), ""
     except (ValueError, IllegalStep, IndexError, KeyError, AicciError):
         pass
     try:
@@ -163,12 +163,28 @@ def fold_what_holds(history: list[Event]) -> tuple[Run | None, str]:
         except (IllegalStep, IndexError, KeyError, ValueError) as error:
             skipped.append(f"{event.kind} ({error})")
     lost = f"{len(skipped)} of {len(history)} rows do not follow from the others: {'; '.join(skipped[:3])}"
-    return _in_line_again(run), lost
+    return _mended(run), lost
 
 
-def _in_line_again(run: Run) -> Run:
-    """A run whose placement is lost waits for its nodes; what still lives of it is adopted there."""
-    return replace(run, state=State.QUEUED) if run.holds_nodes and not run.attempts else run
+def _mended(run: Run) -> Run:
+    """A run whose placement is lost waits for its nodes, where what still lives of it is adopted; what is over is not billed on."""
+    if run.holds_nodes and (run.attempt is None or run.attempt.ended_ns):
+        run = replace(run, state=State.QUEUED)
+    latest = (
+        *(attempt.placed_ns for attempt in run.attempts[1:]),
+        run.ended_ns,
+    )  # when an attempt whose end is lost was over
+    attempts = tuple(
+        _freed(attempt, attempt.ended_ns or end_ns) for attempt, end_ns in zip(run.attempts, latest, strict=False)
+    )
+    return replace(run, attempts=attempts) if attempts != run.attempts else run
+
+
+def _freed(attempt: Attempt, end_ns: int) -> Attempt:
+    """An attempt that is over (`end_ns` is not 0) with every node released: rows that said so may be lost."""
+    if not end_ns or attempt.held.keys() <= attempt.released.keys():
+        return attempt
+    return replace(attempt, released=dict.fromkeys(attempt.held, end_ns) | attempt.released)
 
 
 def _hold(lock: Path, journal: Path) -> int:
