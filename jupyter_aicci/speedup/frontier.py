@@ -92,12 +92,6 @@ def frontier(points: Sequence[Point]) -> tuple[Point, ...]:
     )
 
 
-def cheapest_by(points: Sequence[Point], hours: float) -> Point | None:
-    """The cheapest that does `WORK` within so many hours, None where none does."""
-    soon = [one for one in points if one.time_h <= hours and one.cost is not None]
-    return min(soon, key=lambda one: (one.cost or 0.0, one.time_h), default=None)
-
-
 def _beats(one: Point, other: Point) -> bool:
     if one.cost is None or other.cost is None or (one.unit, one.currency) != (other.unit, other.currency):
         return False

@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from jupyter_aicci.speedup.frontier import WORK, Point
-from jupyter_aicci.speedup.looks import looks, steps
-from jupyter_aicci.speedup.words import MEASURES, amount, measure_title, short, things
+from jupyter_aicci.speedup.looks import bounds, ends_h, groups, looks, steps, ticks
+from jupyter_aicci.speedup.words import MEASURES, amount, bar_name, measure_title, short, things
 from jupyter_aicci.timeline.colours import THEMES
 
 MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "star": "*"}
@@ -25,27 +25,32 @@ WIDTH_IN, SCATTER_IN, BAR_IN, DPI = 8.4, 2.9, 0.28, 130
 
 def picture(points: Sequence[Point]) -> bytes:
     """The charts as PNG bytes."""
-    priced = [point for point in points if point.cost]
-    bars_in = 0.55 + BAR_IN * len(points)
-    heights = [SCATTER_IN, bars_in] if priced else [bars_in]
+    rows = [(kind, some) for some in groups(points) for kind in ("scatter", "bars") if kind == "bars" or _priced(some)]
+    heights = [SCATTER_IN if kind == "scatter" else 0.55 + BAR_IN * len(some) for kind, some in rows]
     figure = Figure(figsize=(WIDTH_IN, sum(heights)), dpi=DPI, layout="constrained", facecolor=THEME.background)
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(len(heights), len(MEASURES), height_ratios=heights)
-    if priced:
-        _scatter(figure.add_subplot(grid[0, :]), priced)
-    for place, measure in enumerate(MEASURES):
-        _bars(figure.add_subplot(grid[-1, place]), points, measure, named=place == 0)
+    grid = figure.add_gridspec(len(rows), len(MEASURES), height_ratios=heights)
+    for place, (kind, some) in enumerate(rows):
+        if kind == "scatter":
+            _scatter(figure.add_subplot(grid[place, :]), some)
+        else:
+            for column, measure in enumerate(MEASURES):
+                _bars(figure.add_subplot(grid[place, column]), some, measure, named=column == 0)
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
-def _scatter(axes: Any, priced: Sequence[Point]) -> None:
+def _priced(points: Sequence[Point]) -> list[Point]:
+    return [point for point in points if point.cost]
+
+
+def _scatter(axes: Any, points: Sequence[Point]) -> None:
+    priced = _priced(points)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    hours, cost = steps(priced)
-    axes.step(hours, cost, where="post", color=THEME.muted, linestyle="--", linewidth=1, label="frontier")
-    for kind, (marker, colour) in looks(priced).items():
+    axes.step(*steps(points), where="post", color=THEME.muted, linestyle="--", linewidth=1, label="frontier")
+    for kind, (marker, colour) in looks(points).items():
         for estimated in (False, True):
             some = [one for one in priced if one.accelerator == kind and one.estimated is estimated]
             if not some:
@@ -56,19 +61,25 @@ def _scatter(axes: Any, priced: Sequence[Point]) -> None:
                 label=f"{kind or 'no accelerator'}{', estimated' if estimated else ''}",
             )  # fmt: skip
             for one in some:
-                ends = [one.time_h * one.per_s / (per_s or one.per_s) for per_s in (one.lo_per_s, one.hi_per_s)]
-                axes.plot(ends, [one.cost, one.cost], color=colour.light, alpha=0.5, linewidth=1)
+                axes.plot(ends_h(one), [one.cost, one.cost], color=colour.light, alpha=0.5, linewidth=1)
                 axes.annotate(one.label, (one.time_h, one.cost), xytext=(7, 3), textcoords="offset points", fontsize=7)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: short(value))
-        axis.set_minor_formatter(lambda value, _: short(value))
-    axes.margins(x=0.12, y=0.12)
+    _scale(axes.xaxis, axes.set_xlim, bounds([end for one in priced for end in ends_h(one)], after=0.14))
+    _scale(axes.yaxis, axes.set_ylim, bounds([one.cost or 0.0 for one in priced], after=0.1))
     axes.set_title(f"{WORK:,} {things(priced[0])}: time and cost", fontsize=9, loc="left", color=THEME.text)
     axes.set_xlabel("hours", fontsize=8)
     axes.set_ylabel(priced[0].currency, fontsize=8)
-    axes.grid(color=THEME.grid, which="both", linewidth=0.5)
-    axes.tick_params(labelsize=7, which="both")
-    axes.legend(fontsize=7, frameon=False)
+    axes.grid(color=THEME.grid, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=7)
+    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _scale(axis: Any, limit: Any, ends: tuple[float, float]) -> None:
+    """Ends and ticks of a logarithmic axis."""
+    limit(*ends)
+    marks = ticks(*ends)
+    axis.set_ticks(marks, [short(mark) for mark in marks])
+    axis.set_ticks([], minor=True)
 
 
 def _bars(axes: Any, points: Sequence[Point], measure: str, *, named: bool) -> None:
@@ -87,7 +98,7 @@ def _bars(axes: Any, points: Sequence[Point], measure: str, *, named: bool) -> N
             fontsize=7,
             va="center",
         )
-    axes.set_yticks(list(places), [f"{point.label}{' est.' * point.estimated}" for point in points] if named else [])
+    axes.set_yticks(list(places), list(map(bar_name, points)) if named else [])
     axes.set_xlim(0, 1.35 * max(values, default=0.0) or 1.0)
     axes.invert_yaxis()
     axes.set_xticks([])

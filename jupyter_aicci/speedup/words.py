@@ -18,6 +18,11 @@ def things(point: Point) -> str:
     return point.unit.removesuffix("/s")
 
 
+def bar_name(point: Point) -> str:
+    """`h100x8 ×4 est.`"""
+    return f"{point.label}{' est.' * point.estimated}"
+
+
 def measure_title(measure: str, points: Sequence[Point]) -> str:
     """`samples for one USD`"""
     what = things(points[0]) if points else "samples"
@@ -28,8 +33,10 @@ def measure_title(measure: str, points: Sequence[Point]) -> str:
 
 def short(value: float) -> str:
     """Three significant places: `0.091`, `20.5k`, `2.22M`."""
-    millions = abs(value) >= 999_500
-    return f"{value / 1e6:.3g}M" if millions and abs(value) < 1e9 else number(float(f"{value:.3g}"))
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if 9.995 * 1e3 <= abs(value) < 1e9 and abs(value) >= 0.9995 * size:
+            return f"{value / size:.3g}{letter}"
+    return number(float(f"{value:.3g}"))
 
 
 def amount(point: Point, measure: str) -> str:
