@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jupyter_aicci.client.data import RunData
 from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import TERMINAL, State
@@ -18,6 +20,7 @@ from jupyter_aicci.timeline.bundle import bundle
 
 if TYPE_CHECKING:
     from jupyter_aicci.client.calls import Calls
+    from jupyter_aicci.client.source import Source
     from jupyter_aicci.timeline.lanes import View
 
 LONG_POLL_S = 25.0
@@ -25,7 +28,7 @@ FOLLOW_S = 0.1  # between two looks at a growing log
 CHUNK_BYTES = 262_144
 
 
-class Run:
+class Run(RunData):
     """One run; `id` never changes, everything else is asked for."""
 
     def __init__(self, client: Calls, summary: Mapping[str, Any], notes: tuple[str, ...] = ()) -> None:
@@ -130,6 +133,14 @@ class Run:
         from jupyter_aicci.timeline.picture import picture
 
         return picture(self.view())
+
+    @contextmanager
+    def source(self) -> Iterator[Source]:
+        """Its data as of now, open as long as the `with` lasts; frames are read from its folder, not through the service."""
+        from jupyter_aicci.client.source import of_service
+
+        with of_service(self._client.home.run_dir(self.id), self.details(), self.view) as source:
+            yield source
 
     def __repr__(self) -> str:
         return f"<Run {self.id} {self._summary['state']}>"

@@ -27,6 +27,7 @@ class Argument:
     choices: tuple[str, ...] = ()
     default: int = 0  # of a flag with a number
     metavar: str = ""  # of a flag with a word
+    words: int = 1  # that the flag takes; more than one come as a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +94,11 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
-        name="timeline", help="a run's folder, also a copy from elsewhere, without a service", faces=("cli",),
+        name="timeline", help="a run in words or as a file; also a folder that was copied from elsewhere", faces=("cli",),
         arguments=(
-            Argument(name="DIR", help="the folder of a run"),
-            Argument(name="--export", metavar="FILE", help="write a file; its ending says which kind: .png"),
+            Argument(name="RUN", kind="run", help="a run's id or name, or the folder of a run"),
+            Argument(name="--export", metavar="perfetto|csv|parquet|png|html FILE", words=2,
+                     help="write a file of this format; csv and parquet are three: FILE.metrics, .phases, .costs"),
         ),
     ),
     Command(name="result", help="the values that a run returned with --pull", arguments=(RUN,), faces=("magic",)),
@@ -167,6 +169,9 @@ def _add(parser: OptionParser, argument: Argument) -> None:
         parser.add_argument(argument.name, action="store_true", help=argument.help)
     elif argument.name.startswith("-") and argument.kind == "int":
         parser.add_argument(argument.name, type=_count, default=argument.default, metavar="N", help=argument.help)
+    elif argument.words > 1:
+        shown = tuple(argument.metavar.split())
+        parser.add_argument(argument.name, nargs=argument.words, default=[], metavar=shown, help=argument.help)
     elif argument.name.startswith("-"):
         choices = argument.choices or None
         parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -42,8 +43,9 @@ def folder(tmp_path: Path) -> Path:
 def test_a_copied_folder_is_shown_and_exported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Summary in words, picture as a file, nothing in the folder changed, no service started."""
     before = sorted(path.name for path in folder.iterdir())
-    assert main(["timeline", str(folder), "--export", str(folder.parent / "run.png")]) == 0
+    assert main(["timeline", str(folder)]) == 0
     assert str(RUN_ID) in capsys.readouterr().out
+    assert main(["timeline", str(folder), "--export", "png", str(folder.parent / "run.png")]) == 0
     assert (folder.parent / "run.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -69,7 +71,23 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "is not the folder of a run" in capsys.readouterr().err
 
 
-def test_an_unknown_export_is_refused_before_anything_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the endings that there are."""
-    assert main(["timeline", str(folder), "--export", "run.xyz"]) == 2
-    assert ".png" in capsys.readouterr().err
+def test_three_tables_are_three_files_and_json_names_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside each other, whatever the ending that was typed."""
+    assert main(["timeline", str(folder), "--export", "csv", str(folder.parent / "run.csv"), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["id"], answer["format"]) == (RUN_ID, "csv")
+    assert [Path(file).name for file in answer["files"]] == ["run.metrics.csv", "run.phases.csv", "run.costs.csv"]
+    assert all(Path(file).is_file() for file in answer["files"])
+
+
+def test_an_unknown_format_is_refused_before_anything_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the nearest one; no service is asked for the run."""
+    assert main(["timeline", "no-such-run", "--export", "perfeto", "run.xyz"]) == 2
+    assert "did you mean perfetto?" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing half-written stays."""
+    assert main(["timeline", str(folder), "--export", "csv", str(folder.parent / "no" / "run.csv")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert not (folder.parent / "no").exists()

@@ -1,0 +1,95 @@
+"""A run as files: each format opens with its own reader and says what the tables say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from folder_builders import a_folder
+from run_builders import RUN_ID, a_life, flat
+
+from jupyter_aicci.client import CopiedRun
+from jupyter_aicci.client.exports import FORMATS, format_named, format_of
+from jupyter_aicci.client.tables import TABLES
+from jupyter_aicci.model.errors import HostError, UserError
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> CopiedRun:
+    return CopiedRun(a_folder(tmp_path / "run", flat(a_life(RUN_ID)), sealed_s=5))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_csv_and_parquet_hold_the_table(run: CopiedRun, tmp_path: Path, table: str) -> None:
+    """Value for value; times in UTC to the nanosecond."""
+    frame = getattr(run, table)()
+    files = {path.name: path for path in (*run.save(tmp_path / "a.csv"), *run.save(tmp_path / "a.parquet"))}
+    times = [column.name for column in TABLES[table] if column.dtype.startswith("datetime")]
+    first = TABLES[table][0].name
+    plain = pd.read_csv(files[f"a.{table}.csv"], parse_dates=times, keep_default_na=True)
+    packed = pd.read_parquet(files[f"a.{table}.parquet"])
+    assert list(plain) == list(packed) == list(frame)
+    packed = packed.sort_values(first, kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(packed, frame, check_dtype=False, check_categorical=False)
+    plain = plain.sort_values(first, kind="stable", ignore_index=True)
+    for column in TABLES[table]:
+        told, expected = plain[column.name], frame[column.name]
+        if column.dtype == "category":
+            told, expected = told.fillna("").astype(str), expected.astype(str)
+        pd.testing.assert_series_equal(told, expected, check_dtype=False, check_names=False)
+    assert str(packed[first].dtype) == "datetime64[ns, UTC]"
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("run.png", b"\x89PNG"), ("run.html", b"<!doctype html>"), ("run.pftrace", b"\x0a")]
+)
+def test_pictures_pages_and_traces_are_one_file(run: CopiedRun, tmp_path: Path, name: str, begins: bytes) -> None:
+    """By the ending of its name."""
+    (path,) = run.save(tmp_path / name)
+    assert path == tmp_path / name
+    assert path.read_bytes().startswith(begins)
+
+
+def test_the_trace_has_what_was_logged_and_found(run: CopiedRun, tmp_path: Path) -> None:
+    """Beside steps and samples."""
+    trace_pb2 = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
+    (path,) = run.save(tmp_path / "run.pftrace")
+    trace = trace_pb2.Trace()
+    trace.ParseFromString(path.read_bytes())
+    names = {packet.track_descriptor.name for packet in trace.packet if packet.HasField("track_descriptor")}
+    assert {"node 0 (laptop)", "rank 0", "steps", "loss", "CPU", "written"} <= names
+
+
+def test_every_format_has_one_name_and_one_ending() -> None:
+    """Both lead to it."""
+    assert [format_named(made.name) for made in FORMATS] == list(FORMATS)
+    assert [format_of(f"run{made.suffix}") for made in FORMATS] == list(FORMATS)
+    assert [made.name for made in FORMATS] == ["perfetto", "csv", "parquet", "png", "html"]
+
+
+@pytest.mark.parametrize("path", ["run.htm", "run", "run.xlsx"])
+def test_an_ending_that_says_nothing_is_refused(run: CopiedRun, tmp_path: Path, path: str) -> None:
+    """With those that do; nothing is written."""
+    with pytest.raises(UserError, match=r"\.html") as caught:
+        run.save(tmp_path / path)
+    assert (caught.value.code, list(tmp_path.glob("run*"))) == ("unknown_format", [tmp_path / "run"])
+
+
+def test_parquet_without_its_package_says_what_to_install(
+    run: CopiedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is written."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UserError, match=r"jupyter-aicci\[parquet\]") as caught:
+        run.save(tmp_path / "a.parquet")
+    assert (caught.value.code, list(tmp_path.glob("a*"))) == ("parquet_missing", [])
+
+
+def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(run: CopiedRun, tmp_path: Path) -> None:
+    """Neither half of it nor a temporary one."""
+    (tmp_path / "a.html").mkdir()
+    with pytest.raises(HostError) as caught:
+        run.save(tmp_path / "a.html")
+    assert (caught.value.code, [path.name for path in tmp_path.glob("a*")]) == ("cannot_write", ["a.html"])
