@@ -1,13 +1,13 @@
 """Programs with one fault each, and healthy ones: what ranks of the injected runs execute.
 
-The work of an accelerator is stood in for by a sleep of the same length, so that a machine with two CPUs can run it; what
+The work of an accelerator is stood in for by a module whose forward sleeps for as long, so that a machine with two CPUs can run it; what
 the fault is about (loaders, CPU time, files, memory, collectives) is real. `{seconds}`, `{seed}` and `{scratch}` are filled in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 HEAD = """
 import os, random, time
@@ -22,8 +22,11 @@ began_s = time.monotonic()
 def going():
     return time.monotonic() - began_s < {seconds}
 
-def work(seconds):
-    time.sleep(seconds * random.lognormvariate(0.0, 0.05))
+class Work(torch.nn.Module):
+    def forward(self, seconds):
+        time.sleep(seconds * random.lognormvariate(0.0, 0.05))
+
+work = Work()
 
 def burn(seconds):
     until_s = time.thread_time() + seconds
@@ -65,18 +68,26 @@ def batches(workers, size=4):
 """
 
 
+Company = Literal["waiting", "sleeping", "surrounded", "healthy", "alone"]
+"""Beside whom a case runs: the more of a CPU it uses, the fewer.
+
+waiting: all seeds of all such cases at once; sleeping, surrounded, healthy: one seed of all such cases; alone: nobody.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One program and what is to be found in it."""
 
     name: str
     expects: str  # id of the finding that must come first, "" = none at all
+    company: Company
     body: str
     ranks: int = 1
-    seconds: float = 45.0
+    seconds: float = 36.0
     within: str = ""  # what surrounds the service: "cpu quota", "slow disk", "small shm"
     stop_when_found: bool = False  # a program that does not end by itself
-    spec: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def text(self, *, seed: int, scratch: str) -> str:
         """The program of one run."""
@@ -89,6 +100,7 @@ FAULTS = (
     Case(
         name="slow worker",
         expects="F01",
+        company="sleeping",
         body="""
 def make(index):
     if torch.utils.data.get_worker_info().id == 1:
@@ -103,6 +115,7 @@ for batch in batches(3):
     Case(
         name="two loader workers",
         expects="F02",
+        company="alone",
         body="""
 def make(index):
     burn(0.02)
@@ -117,6 +130,7 @@ for batch in batches(2):
     Case(
         name="slow disk",
         expects="F03",
+        company="surrounded",
         body="""
 path = "{scratch}/data.bin"
 size = 1 << 20
@@ -137,6 +151,7 @@ for batch in batches(2, size=1):
     Case(
         name="CPU quota",
         expects="F23",
+        company="surrounded",
         body="""
 while going():
     burn(0.03 * random.lognormvariate(0.0, 0.05))
@@ -147,6 +162,7 @@ while going():
     Case(
         name="leak",
         expects="F14",
+        company="sleeping",
         body="""
 kept = []
 while going():
@@ -154,16 +170,17 @@ while going():
     train()
     kept.append(bytearray(os.urandom(1 << 20)) * 3)
 """,
-        seconds=55.0,
+        seconds=45.0,
     ),
     Case(
         name="hang",
         expects="F17",
+        company="waiting",
         ranks=2,
         body="""
 for step in range(400):
     work(0.04)
-    if step == 300 and dist.get_rank() == 1:
+    if step == 150 and dist.get_rank() == 1:
         time.sleep(3600)
     together()
     train()
@@ -173,12 +190,13 @@ for step in range(400):
     Case(
         name="crash",
         expects="F29",
+        company="waiting",
         body="""
 first = os.environ.get("AICCI_ATTEMPT") == "1"
-for step in range(500):
+for step in range(400):
     work(0.05)
     train()
-    if first and step == 300:
+    if first and step == 200:
         os.kill(os.getpid(), 9)
 """,
         spec={"retries": 1},
@@ -186,6 +204,7 @@ for step in range(500):
     Case(
         name="tiny batches",
         expects="F06",
+        company="alone",
         ranks=2,
         body="""
 while all_going():
@@ -198,6 +217,7 @@ while all_going():
     Case(
         name="import stall",
         expects="F27",
+        company="waiting",
         body="""
 time.sleep(25)
 began_s = time.monotonic()
@@ -210,6 +230,7 @@ while going():
     Case(
         name="slow rank",
         expects="F04",
+        company="sleeping",
         ranks=3,
         body="""
 while all_going():
@@ -222,6 +243,7 @@ while all_going():
     Case(
         name="full /dev/shm",
         expects="F13",
+        company="surrounded",
         body="""
 with open("/dev/shm/filled", "wb") as file:
     file.write(b"x" * 61_000_000)
@@ -235,6 +257,7 @@ os.remove("/dev/shm/filled")
     Case(
         name="frequent checkpoints",
         expects="F18",
+        company="sleeping",
         body="""
 state = torch.randn(8_000_000)
 number = 0
@@ -252,6 +275,8 @@ CLEAN = (
     Case(
         name="clean, with a loader",
         expects="",
+        company="healthy",
+        seconds=45.0,
         body="""
 def make(index):
     burn(0.0005)
@@ -265,6 +290,8 @@ for batch in batches(2):
     Case(
         name="clean, three ranks together",
         expects="",
+        company="healthy",
+        seconds=45.0,
         ranks=3,
         body="""
 while all_going():
@@ -277,6 +304,8 @@ while all_going():
     Case(
         name="clean, with checkpoints",
         expects="",
+        company="healthy",
+        seconds=45.0,
         body="""
 state = torch.randn(100_000)
 number = 0
@@ -291,6 +320,8 @@ while going():
     Case(
         name="clean, on the CPU",
         expects="",
+        company="alone",
+        seconds=45.0,
         body="""
 while going():
     burn(0.04)

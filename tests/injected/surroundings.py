@@ -1,7 +1,7 @@
-"""What surrounds the service of an injected run: a CPU quota, a slow disk, a small /dev/shm; made of the kernel's own means.
+"""What surrounds an injected run: a CPU quota, a slow disk, a small /dev/shm; made of the kernel's own means.
 
-Each is a context manager that starts a service inside; where this machine does not allow it, the test is skipped with the
-reason. Everything is undone when the service has ended.
+Each is a context manager that gives the words before a command which runs it inside; where this machine does not allow it,
+`Unavailable` says why. Everything is undone at the end, when what ran inside has ended.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 QUOTA_CORES = 0.25
 DISK_BYTES_PER_S = 6_000_000
@@ -22,37 +19,35 @@ SHM_BYTES = 64_000_000
 CGROUP = Path("/sys/fs/cgroup")
 
 
+class Unavailable(Exception):
+    """This machine does not allow such surroundings."""
+
+
 @contextlib.contextmanager
-def surrounded(within: str, scratch: Path) -> Iterator[None]:
-    """Start the service of the environment's home inside `within`; "" = as it comes."""
+def surrounded(within: str, scratch: Path) -> Iterator[tuple[str, ...]]:
+    """The words that start a command inside `within`; () = as it comes."""
     match within:
         case "":
-            yield
+            yield ()
         case "cpu quota":
             with _group("cpu", _quota()) as group:
-                _start(f"echo $$ > {group}/cgroup.procs")
-                yield
+                yield _after(f"echo $$ > {group}/cgroup.procs")
         case "slow disk":
             (scratch / "data.bin").write_bytes(os.urandom(64 << 20))
             os.sync()
             with _group("blkio", _throttle(scratch)) as group:
-                _start(f"echo $$ > {group}/cgroup.procs")
-                yield
+                yield _after(f"echo $$ > {group}/cgroup.procs")
         case "small shm":
             if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
-                pytest.skip("no mount namespace can be made here, so /dev/shm cannot be made small")
-            _start(f"mount -t tmpfs -o size={SHM_BYTES} tmpfs /dev/shm", before=("unshare", "-m"))
-            yield
+                raise Unavailable("no mount namespace can be made here, so /dev/shm cannot be made small")
+            yield ("unshare", "-m", *_after(f"mount -t tmpfs -o size={SHM_BYTES} tmpfs /dev/shm"))
         case _:
             raise AssertionError(within)
 
 
-def _start(first: str, before: tuple[str, ...] = ()) -> None:
-    """The service, as the client would start it, after a line of shell."""
-    script = f'{first} && exec "$0" -m jupyter_aicci.service'
-    done = subprocess.run([*before, "sh", "-c", script, sys.executable], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"the service cannot be started inside: {done.stderr.strip()[-300:]}")
+def _after(first: str) -> tuple[str, ...]:
+    """What runs a command after a line of shell."""
+    return ("sh", "-c", f'{first} && exec "$@"', "sh")
 
 
 def _quota() -> dict[str, str]:
@@ -74,7 +69,7 @@ def _throttle(scratch: Path) -> dict[str, str]:
 def _group(controller: str, settings: dict[str, str]) -> Iterator[Path]:
     """A control group with these settings, of either version."""
     unified = (CGROUP / "cgroup.controllers").exists()
-    path = (CGROUP if unified else CGROUP / controller) / f"aicci-injected-{os.getpid()}"
+    path = (CGROUP if unified else CGROUP / controller) / f"aicci-injected-{os.getpid()}-{controller}"
     try:
         path.mkdir()
         for name, value in settings.items():
@@ -82,7 +77,7 @@ def _group(controller: str, settings: dict[str, str]) -> Iterator[Path]:
     except OSError as error:
         with contextlib.suppress(OSError):
             path.rmdir()
-        pytest.skip(f"no control group for {controller} can be made here: {error}")
+        raise Unavailable(f"no control group for {controller} can be made here: {error}") from None
     try:
         yield path
     finally:
