@@ -131,8 +131,8 @@ SEVERITY_COLOURS = {"high": RED, "warning": AMBER, "note": Colour(light="#6b7580
 # a strip of heat: what is usual is pale, from `heat.SLOW` times that on it is amber, and darker (in the dark: brighter)
 HEAT_USUAL, HEAT_SLOW = 6, 8  # steps of the palette
 HEAT_ENDS: dict[Palette, tuple[str, str, str, str]] = {
-    "light": ("#e8effc", "#a3bff0", "#f2c273", "#a85c00"),
-    "dark": ("#17243c", "#345a9a", "#8a6424", "#ffc45a"),
+    "light": ("#e8effc", "#a3bff0", "#f5d196", "#d08414"),
+    "dark": ("#17243c", "#345a9a", "#7d5b22", "#e0a03c"),
     "contrast": ("#00203d", "#0066cc", "#8a6d00", "#ffe680"),
 }
 

@@ -248,7 +248,7 @@ def _heat_lane(fig: Any, place: Place, lane: HeatLane, total: float, theme: Them
 
 def _findings(fig: Any, view: View, places: Sequence[Place], theme: Theme) -> None:
     """A dashed box over the lanes that show each finding, and its number."""
-    found = marks(view.findings, places)
+    found = marks(view.findings, places, view.lanes)
     colours = [SEVERITY_COLOURS.get(mark.severity, AMBER).of(theme.palette) for mark in found]
     boxes = {name: [getattr(mark, name) for mark in found] for name in ("left", "right", "top", "bottom")}
     fig.quad(

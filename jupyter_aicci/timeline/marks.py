@@ -1,7 +1,7 @@
 """Where each finding is marked on the chart: a box over each block of the lanes that show it, the number on the first.
 
-The page repeats `marks` (labextension/src/chart/marks.ts), and so does the offline page; all are tested with one table.
-Rule: pure; imports the places only.
+A lane that is not drawn is marked where it is folded into. The page repeats `marks` (labextension/src/chart/marks.ts);
+both are tested with tests/timeline/marks.json. Rule: pure; imports lanes and places only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_aicci.timeline.lanes import HeatLane
+from jupyter_aicci.timeline.lanes import HeatLane, Lane
 from jupyter_aicci.timeline.places import Place
 
 BADGE_PX = 8  # the radius of the number's disc
@@ -36,11 +36,12 @@ class Mark:
         return max((self.top + self.bottom) / 2 if thin else self.top + BADGE_PX + 1, BADGE_PX + 1)
 
 
-def marks(findings: Sequence[Mapping[str, Any]], places: Sequence[Place]) -> tuple[Mark, ...]:
-    """The boxes of all findings, in the findings' order; a finding none of whose lanes is drawn has none."""
+def marks(findings: Sequence[Mapping[str, Any]], places: Sequence[Place], lanes: Sequence[Lane]) -> tuple[Mark, ...]:
+    """The boxes of all findings, in the findings' order; a finding none of whose lanes is there has none."""
     made: list[Mark] = []
+    shown = _shown_by(places, lanes)
     for number, finding in enumerate(findings, 1):
-        for place, (top, bottom) in enumerate(_blocks(finding, places)):
+        for place, (top, bottom) in enumerate(_blocks(finding, places, shown)):
             made.append(
                 Mark(
                     number=number,
@@ -55,13 +56,26 @@ def marks(findings: Sequence[Mapping[str, Any]], places: Sequence[Place]) -> tup
     return tuple(made)
 
 
-def _blocks(finding: Mapping[str, Any], places: Sequence[Place]) -> list[tuple[float, float]]:
+def _shown_by(places: Sequence[Place], lanes: Sequence[Lane]) -> dict[str, str]:
+    """The drawn lane of each lane: itself, or the one that it is folded into."""
+    drawn, parents = {place.lane.id for place in places}, {lane.id: lane.parent for lane in lanes}
+    shown: dict[str, str] = {}
+    for lane_id in parents:
+        at = lane_id
+        while at and at not in drawn:
+            at = parents.get(at, "")
+        shown[lane_id] = at
+    return shown
+
+
+def _blocks(finding: Mapping[str, Any], places: Sequence[Place], shown: Mapping[str, str]) -> list[tuple[float, float]]:
     """Top and bottom of each block of neighbouring lanes; of a strip of heat only the rows of the finding's ranks."""
+    marked = {shown.get(lane_id, "") for lane_id in finding["lanes"]}
     blocks: list[tuple[float, float]] = []
     whole = False  # whether the last block ends with a whole lane
     last = -2
     for at, place in enumerate(places):
-        if place.lane.id not in finding["lanes"]:
+        if place.lane.id not in marked:
             continue
         rows = _rows(finding, place)
         if rows is None and whole and last == at - 1:

@@ -19,7 +19,7 @@ from typing import Any
 from bokeh.resources import Resources
 
 from jupyter_aicci.model.text import NS, clock
-from jupyter_aicci.timeline.colours import SEVERITY_COLOURS, THEMES, Colour, heat_palette, look
+from jupyter_aicci.timeline.colours import OK, RED, SEVERITY_COLOURS, THEMES, Colour, heat_palette, look
 from jupyter_aicci.timeline.figure import figure, item, placed, without_data
 from jupyter_aicci.timeline.findings.words import wasted
 from jupyter_aicci.timeline.lanes import HeatLane, SeriesLane, View
@@ -29,7 +29,17 @@ from jupyter_aicci.timeline.summary import summary_text, verdict_lines
 # nothing is fetched, whatever is in a name or a log; BokehJS makes its formatters from text ('unsafe-eval')
 POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
 HEAD = ("kind", "name", "note", "unit", "value")  # what the script needs of a lane beside its data
-HATCHES = {"/": "right", "\\": "left", "|": "upright", "-": "flat", "+": "upright", "x": "left", "*": "left"}
+HATCHES = {
+    "/": "right",
+    "\\": "left",
+    "|": "upright",
+    "-": "flat",
+    "+": "upright",
+    "x": "left",
+    "*": "left",
+    "o": "dots",
+    ".": "dots",
+}
 
 
 def page(view: View) -> str:
@@ -142,7 +152,7 @@ def _legend(view: View) -> str:
         for row in rows
     )
     strip = any(isinstance(lane, HeatLane) for lane in view.lanes)
-    scale = '<li>usual step <i class="scale"></i> 1.6× and slower</li>' if strip else ""
+    scale = '<li>usual step <i class="scale"></i> 1.6×</li>' if strip else ""
     return "".join(marks) + scale
 
 
@@ -190,6 +200,7 @@ def _theme(name: str) -> str:
     share = 100 / len(stops)
     scale = ",".join(f"{colour} {at * share:.1f}% {(at + 1) * share:.1f}%" for at, colour in enumerate(stops))
     words = {"text": theme.text, "muted": theme.muted, "grid": theme.grid, "background": theme.background}
+    words |= {"good": OK.of(theme.palette), "bad": RED.of(theme.palette)}
     return "".join(f"--{key}:{value};" for key, value in words.items()) + f"--scale:linear-gradient(to right,{scale});"
 
 

@@ -13,6 +13,8 @@ body{background:var(--background);color:var(--text);font:13px/1.45 system-ui,-ap
 :focus-visible{outline:2px solid currentColor;outline-offset:1px}
 .card{border:1px solid var(--grid);border-radius:6px}
 header{align-items:center;border-bottom:1px solid var(--grid);display:flex;flex-wrap:wrap;gap:4px 10px;padding:8px 14px}
+[data-state=succeeded] .icon{color:var(--good)}
+[data-state=failed] .icon{color:var(--bad)}
 .state{border:1px solid currentColor;border-radius:10px;font-size:.92em;padding:0 8px}
 .muted,.tiles span,.legend,summary,footer{color:var(--muted)}
 ul,ol{list-style:none;margin:0;padding:0}
@@ -25,11 +27,12 @@ ul,ol{list-style:none;margin:0;padding:0}
 .line{align-items:baseline;display:flex;gap:14px;padding:8px 14px 0}
 .legend{display:flex;flex:1;flex-wrap:wrap;font-size:.88em;gap:2px 14px}
 .swatch,.scale{border-radius:2px;display:inline-block;height:10px;margin-right:5px;vertical-align:-1px;width:10px}
-.scale{background:var(--scale);margin:0;width:84px}
+.scale{background:var(--scale);margin:0;width:56px}
 .swatch,.badge{background-color:var(--light)}
 .right{background-image:repeating-linear-gradient(-45deg,var(--background) 0 1px,transparent 1px 4px)}
 .left{background-image:repeating-linear-gradient(45deg,var(--background) 0 1px,transparent 1px 4px)}
 .upright{background-image:repeating-linear-gradient(90deg,var(--background) 0 1px,transparent 1px 4px)}
+.dots{background-image:radial-gradient(var(--background) 0 1px,transparent 1.2px);background-size:4px 4px}
 .flat{background-image:repeating-linear-gradient(0deg,var(--background) 0 1px,transparent 1px 4px)}
 .link{background:none;border:0;color:inherit;cursor:pointer;font:inherit;font-size:.92em;padding:0;text-decoration:underline;white-space:nowrap}
 #stage{min-height:120px;padding:2px 6px 6px 0;position:relative}
@@ -64,10 +67,10 @@ const clock = (t) => {
   const s = Math.max(0, Math.floor(t)), h = Math.floor(s / 3600), m = Math.floor(s % 3600 / 60)
   return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`
 }
-const digits = (v) =>
-  new Intl.NumberFormat("en", Math.abs(v) >= 1000 ? {maximumFractionDigits: 0} : {maximumSignificantDigits: 4}).format(v)
+const digits = (v, most = 4) =>
+  new Intl.NumberFormat("en", Math.abs(v) >= 1000 ? {maximumFractionDigits: 0} : {maximumSignificantDigits: most}).format(v)
 const words = (v, unit) => {
-  if (unit === "s") return v < 1 ? `${digits(v * 1000)} ms` : `${digits(v)} s`
+  if (unit === "s") return v < 1 ? `${digits(v * 1000, 3)} ms` : `${digits(v, 3)} s`
   if (unit === "B" || unit === "B/s") {
     const [size, letter] = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]].find(([each]) => Math.abs(v) >= each) ?? [1, ""]
     return `${digits(v / size)} ${letter}${unit}`

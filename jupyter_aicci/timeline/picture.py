@@ -219,7 +219,7 @@ def _legend(card: _Card, view: View, top: float) -> None:
 
 def _heat_legend(card: _Card, x: float, y: float) -> None:
     """The scale of the strip: usual at its left, much slower at its right."""
-    usual, slow = "usual step", "1.6× and slower"
+    usual, slow = "usual step", "1.6×"
     colours = heat_palette(THEME.palette)
     if x + width_of(usual + slow, 11.5) + 6 * len(colours) + 12 > WIDTH - 16:
         return
@@ -330,7 +330,7 @@ def _curve(card: _Card, lane: SeriesLane, top: float, bottom: float, end_s: floa
 def _marks(card: _Card, view: View, places: Sequence[Place], frame_top: float) -> None:
     """A dashed box over the lanes that show each finding, and its number."""
     end_s = max(view.end_s, 1.0)
-    found = marks(view.findings, places)
+    found = marks(view.findings, places, view.lanes)
     for mark in found:
         x0, x1 = _x(max(mark.left, 0.0), end_s), _x(min(mark.right, end_s), end_s)
         box = (x0, frame_top + mark.top, max(x1 - x0, 1.5), mark.bottom - mark.top)
@@ -363,9 +363,9 @@ def _finding(card: _Card, view: View, finding: Mapping[str, Any], number: int, t
     right = WIDTH - 16 - card.text(WIDTH - 16, y, money, px=12, align="right", within=220) - 16
     x = 42.0
     name = f"{finding['name'][:1].upper()}{finding['name'][1:]}, {when}."
-    x += card.text(x, y, name, px=12, bold=True, within=right - x) + 5
+    x += card.text(x, y, name, px=12, bold=True, within=right - x) + 8
     dot = "" if finding["text"].endswith((".", "!", "?")) else "."
-    x += card.text(x, y, f"{finding['text']}{dot}", px=12, within=max(0.0, right - x)) + 5
+    x += card.text(x, y, f"{finding['text']}{dot}", px=12, within=max(0.0, right - x)) + 8
     if right - x > 60:
         card.text(x, y, finding["fix"], px=12, colour=THEME.muted, within=right - x)
 

@@ -21,6 +21,7 @@ UNDER_BAR_PX = 9
 HEAT_ROW_PX, LEAST_HEAT_PX, MOST_HEAT_PX = 2.2, 34, 120
 PAD_PX = 4  # a curve keeps this far from its neighbours
 AFTER_PHASES_PX = 6
+FOOT_PX = 2  # under the last lane, for the line of a box around it
 MOST_UNDER = 64
 
 
@@ -83,7 +84,7 @@ def layout(lanes: Sequence[Lane], unfolded: Collection[str] | None = None) -> tu
         opens = lane.id in opened and under[lane.id] > 0
         places.append(Place(lane=lane, top=top, bottom=bottom, depth=depth, under=under[lane.id], unfolded=opens))
         top = bottom
-    return tuple(places), top
+    return tuple(places), top + FOOT_PX
 
 
 def unfolded_lanes(lanes: Sequence[Lane]) -> set[str]:

@@ -59,7 +59,7 @@ def test_the_page_learns_where_each_lane_lies_and_what_unfolds() -> None:
         "id": "node-0", "top": 0.0, "bottom": 22.0, "depth": 0, "under": 2, "unfolded": False,
     }  # fmt: skip
     assert "node-0/rank 0" not in places
-    assert beside["frame"] == {"left": 176, "right": 14, "top": 26, "height": places["cost"]["bottom"]}
+    assert beside["frame"] == {"left": 176, "right": 14, "top": 26, "height": places["cost"]["bottom"] + 2}
     assert beside["heat"]["lanes"] == ["step_heat"]
     assert len(beside["heat"]["colours"]) == 14
 
@@ -121,9 +121,9 @@ def test_every_phase_of_the_view_has_a_colour_and_the_item_is_strict_json(theme:
 
 
 def test_height_follows_from_the_lanes_and_the_background_is_the_pages() -> None:
-    """22 a bar, 34 the strip of heat, 36 a curve, 40 the bill."""
+    """22 a bar, 34 the strip of heat, 36 a curve, 40 the bill, and a foot."""
     fig = figure(a_view(a_failed_run), theme=THEMES["dark"])
-    assert fig.frame_height == 22 + 6 + 34 + 3 * 36 + 40
+    assert fig.frame_height == 22 + 6 + 34 + 3 * 36 + 40 + 2
     assert fig.sizing_mode == "stretch_width"
     assert (fig.background_fill_alpha, fig.border_fill_alpha) == (0, 0)
     assert fig.xaxis[0].major_label_text_color == THEMES["dark"].muted

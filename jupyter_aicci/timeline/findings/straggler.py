@@ -266,7 +266,7 @@ def _finding(board: Board, rule: Rule, group: list[Slow], node: int = -1) -> Fin
         inputs={"ranks": float(len(board.ranks))},
         text=text if worst.confidence > LIKELY else text.replace(" slower", " slower, as far as few steps show,", 1),
         fix=fix,
-        lanes=("step_time", *(f"node-{board.node_of[rank]}" for rank in ranks[:1]), "cost"),
+        lanes=("step_heat", *(f"node-{board.node_of[rank]}" for rank in ranks[:1]), "cost"),
     )
 
 

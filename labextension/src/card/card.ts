@@ -159,7 +159,7 @@ class Card implements IDisposable {
   /** What the curves leave out. */
   private _showNotes(view: IView): void {
     const notes = view.lanes
-      .filter(lane => lane.kind !== 'phases' && lane.note)
+      .filter(lane => lane.kind === 'series' && lane.note)
       .map(lane => `${lane.name}: ${lane.note}`);
     setText(this._notes, notes.join('; '));
     this._notes.hidden = notes.length === 0;

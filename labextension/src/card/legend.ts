@@ -44,7 +44,7 @@ export class Legend {
       (colour, at) => `${colour} ${(100 * at) / colours.length}% ${(100 * (at + 1)) / colours.length}%`
     );
     scale.style.backgroundImage = `linear-gradient(to right, ${stops.join(', ')})`;
-    const [usual, slow] = [this._trans.__('usual step'), this._trans.__('1.6× and slower')];
+    const [usual, slow] = [this._trans.__('usual step'), this._trans.__('1.6×')];
     return el('li', 'legend-row', `${usual} `, scale, ` ${slow}`);
   }
 }

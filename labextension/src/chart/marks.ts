@@ -19,11 +19,12 @@ const PAD_PX = 4;
 const BADGE_PX = 8;
 const LEAST_PX = 6;
 
-/** The boxes of all findings; a finding none of whose lanes is drawn has none. */
+/** The boxes of all findings; a finding none of whose lanes is there has none. */
 export function marks(findings: readonly IFinding[], places: readonly IPlace[], lanes: readonly Lane[]): IMark[] {
   const byId = new Map(lanes.map(lane => [lane.id, lane]));
+  const drawn = new Set(places.map(place => place.id));
   return findings.flatMap((finding, at) =>
-    blocks(finding, places, byId).map(([top, bottom], block) => ({
+    blocks(finding, places, byId, drawn).map(([top, bottom], block) => ({
       number: at + 1,
       severity: finding.severity,
       left: finding.from_s,
@@ -41,12 +42,23 @@ export function badgeY(mark: IMark): number {
   return Math.max(thin ? (mark.top + mark.bottom) / 2 : mark.top + BADGE_PX + 1, BADGE_PX + 1);
 }
 
-function blocks(finding: IFinding, places: readonly IPlace[], lanes: ReadonlyMap<string, Lane>): Band[] {
+/** The lane that shows this one: itself, or the one that it is folded into. */
+function shownBy(id: string, lanes: ReadonlyMap<string, Lane>, drawn: ReadonlySet<string>): string {
+  return !id || drawn.has(id) ? id : shownBy(lanes.get(id)?.parent ?? '', lanes, drawn);
+}
+
+function blocks(
+  finding: IFinding,
+  places: readonly IPlace[],
+  lanes: ReadonlyMap<string, Lane>,
+  drawn: ReadonlySet<string>
+): Band[] {
+  const marked = new Set(finding.lanes.map(id => shownBy(id, lanes, drawn)));
   const found: Band[] = [];
   let whole = false;
   let last = -2;
   places.forEach((place, at) => {
-    if (!finding.lanes.includes(place.id)) {
+    if (!marked.has(place.id)) {
       return;
     }
     const rows = rowsOf(finding, place, lanes.get(place.id));

@@ -65,7 +65,7 @@ const STEPS: readonly (readonly [number, string])[] = [
 /** `310 ms`, `1.9 GB/s`, `$0.31`, `93 %`; in the browser's language. */
 export function valueWords(value: number, unit: string): string {
   if (unit === 's') {
-    return value < 1 ? `${digits(value * 1000)} ms` : `${digits(value)} s`;
+    return value < 1 ? `${digits(value * 1000, 3)} ms` : `${digits(value, 3)} s`;
   }
   if (unit === 'B' || unit === 'B/s') {
     const [size, letter] = STEPS.find(([each]) => Math.abs(value) >= each) ?? [1, ''];
@@ -89,8 +89,8 @@ export function moneyWords(amount: number, currency: string): string {
   }).format(amount);
 }
 
-function digits(value: number): string {
-  const options = Math.abs(value) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 };
+function digits(value: number, most = 4): string {
+  const options = Math.abs(value) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: most };
   return new Intl.NumberFormat(language(), options).format(value);
 }
 
