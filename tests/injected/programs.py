@@ -1,7 +1,8 @@
 """Programs with one fault each, and healthy ones: what ranks of the injected runs execute.
 
-The work of an accelerator is stood in for by a module whose forward sleeps for as long, so that a machine with two CPUs can run it; what
-the fault is about (loaders, CPU time, files, memory, collectives) is real. `{seconds}`, `{seed}` and `{scratch}` are filled in.
+The work of an accelerator is stood in for by a module whose forward sleeps for as long, so that a machine with two CPUs can
+run it; what the fault is about (loaders, CPU time, files, memory, collectives) is real.
+`{seconds}`, `{seed}` and `{scratch}` are filled in.
 """
 
 from __future__ import annotations
