@@ -43,6 +43,7 @@ def _is_a_lane(story: Story, lane: str) -> bool:
     """Whether a view can have it: a sampled one, step time, cost, a node's bar."""
     return lane in {
         "step_time",
+        "step_heat",
         "cost",
         *(each.id for each in GAUGES),
         *(f"node-{node}" for node in range(story.nodes)),
