@@ -18,7 +18,7 @@ from jupyter_aicci.client.fingerprint import fingerprint
 from jupyter_aicci.client.program import Program
 from jupyter_aicci.model.errors import AicciError
 from jupyter_aicci.model.spec import RunSpec
-from jupyter_aicci.model.states import TERMINAL
+from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.model.text import duration
 from jupyter_aicci.speedup.sizes import Size, budget_micro, sizes
 
@@ -90,6 +90,9 @@ def _probe_one(client: Client, spec: RunSpec, program: Program, size: Size) -> P
                 speed = client.speed(row["id"])
                 if speed["measured"] and speed["measured"]["steady"]:
                     return Probed(size=size, speed=speed, known=True)
+        foreseen = client.forecast(spec)
+        if foreseen["starts"] != "now":
+            return Probed(size=size, speed=None, why=f"it would have to wait: {foreseen['reason']}")
         return _run_one(client, client.submit(spec, program), size)
     except AicciError as error:
         return Probed(size=size, speed=None, why=error.message)
@@ -112,7 +115,8 @@ def _run_one(client: Client, run: Run, size: Size) -> Probed:
             run.stop(grace_s=1.0, reason="the probe was stopped")
         raise
     speed = client.speed(run.id)
-    return Probed(size=size, speed=speed, why=summary["reason"] or speed["why"])
+    failed = "" if summary["state"] == State.SUCCEEDED else summary["reason"]
+    return Probed(size=size, speed=speed, why=failed or speed["why"])
 
 
 def _outcome(client: Client, done: list[Probed], nodes: int) -> tuple[str, ...]:
