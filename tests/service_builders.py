@@ -80,7 +80,7 @@ class Scripted:
             if offset >= cursors.get(source, 0)
         ]
 
-    def say(self, run: Run, node: int, **frame: Any) -> None:
+    def say(self, run: Run, node: int, /, **frame: Any) -> None:
         """One frame of a node's agent, now."""
         source = source_of(run.attempts[-1].number, node, "agent")
         self.spools.setdefault(run.id, {}).setdefault(source, []).append({"t": boot_ns(), **frame})

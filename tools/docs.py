@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from jupyter_aicci.client import exports, tables  # noqa: E402
 from jupyter_aicci.model import commands, errors, events, metrics, options, states, text  # noqa: E402
 from jupyter_aicci.scheduler import policies  # noqa: E402
 from jupyter_aicci.timeline.findings.rule import GATES  # noqa: E402
@@ -343,6 +344,47 @@ def metrics_page() -> str:
     )
 
 
+def data_page() -> str:
+    def row(column: tables.Column) -> tuple[str, ...]:
+        return code(column.name), code(column.dtype), column.meaning
+
+    parts = [
+        f"## {name}\n\n{DATA[name]}\n\n" + table(("column", "type", "meaning"), map(row, columns))
+        for name, columns in tables.TABLES.items()
+    ]
+    formats = [(code(made.name), code(made.suffix), EXPORTS[made.name]) for made in exports.FORMATS]
+    return page(
+        "Tables of a run's data",
+        "jupyter_aicci/client/tables.py",
+        "`run.metrics()`, `run.phases()` and `run.costs()` are pandas frames with these columns, in this order, of these types.\n"
+        "CSV and Parquet files have the same columns; times are ISO 8601 in CSV.\n"
+        "Times are UTC to the nanosecond, amounts whole millionths of the currency, and what nobody knows is missing, never 0.",
+        *parts,
+        "## Files\n\nWhat `aicci timeline RUN --export FORMAT FILE` and `run.save(FILE)` write.\n\n"
+        + table(("format", "ending", "what it is"), formats),
+    )
+
+
+DATA = {
+    "metrics": "One row for each reading and each logged value; nothing is thinned.\n"
+    "Of a run of more than 64 ranks the samples of quiet times go after two hours "
+    "([Processes, files and wires](../explanation/processes-and-files.md)).",
+    "phases": "What each rank did, when.\n"
+    "Outside of steps a row is the phase that the rank told; of a step there is a row for each of its phases.\n"
+    "`duration_ns` of a rank sums to the time for which its node was held, phase by phase as in the bill.\n"
+    "Of a run of more than 400,000 records of steps the older neighbours are one row; sums stay exact.",
+    "costs": "The bill by node, rank and phase.\n`amount_micro` sums to what `aicci cost RUN` says, corrections included.",
+}
+EXPORTS = {
+    "perfetto": "a trace for [ui.perfetto.dev](https://ui.perfetto.dev) and the trace processor: "
+    "nodes, ranks, steps with their phases, metrics as counters, findings",
+    "csv": "the three tables as three files beside each other: `run.metrics.csv`, `run.phases.csv`, `run.costs.csv`",
+    "parquet": 'the same as Parquet; needs `pip install "jupyter-aicci[parquet]"`',
+    "png": "the picture",
+    "html": "the timeline as one page that opens offline",
+}
+
+
 # ----------------------------------------------------------------------------------------------------- pages
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -354,6 +396,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "policies.md": policies_page,
     "metrics.md": metrics_page,
+    "data.md": data_page,
     "findings.md": findings_page,
 }
 

@@ -41,7 +41,7 @@ class RunData(ABC):
     def save(self, path: str | Path) -> tuple[Path, ...]:
         """Write the run as a file; its ending says which kind: .html, .png, .pftrace, .csv, .parquet. The files written.
 
-        Raises `UserError` (unknown_format, parquet_missing) and `HostError` (cannot_write).
+        Raises `UserError` (unknown_export, parquet_missing) and `HostError` (cannot_write).
         """
         from jupyter_aicci.client.exports import export, format_of
 

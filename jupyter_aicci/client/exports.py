@@ -35,6 +35,7 @@ class Format:
     suffix: str
     mime: str
     files: dict[str, Write]
+    width_px: int = 0  # of the view that is drawn; 0 = none is
 
 
 def export(source: Source, made: Format, path: str | Path) -> tuple[Path, ...]:
@@ -53,19 +54,19 @@ def export(source: Source, made: Format, path: str | Path) -> tuple[Path, ...]:
 
 
 def format_named(name: str) -> Format:
-    """The format of that name. Raises `UserError` (unknown_format) with the nearest one."""
+    """The format of that name. Raises `UserError` (unknown_export) with the nearest one."""
     known = {each.name: each for each in FORMATS}
     if name in known:
         return known[name]
     guess = did_you_mean(name, known)
     raise UserError(
-        "unknown_format", f"unknown format {name}" + (f": {guess}" if guess else ".") + " Nothing was written.",
+        "unknown_export", f"unknown format {name}" + (f": {guess}" if guess else ".") + " Nothing was written.",
         hint=f"Known are {', '.join(known)}.", field="format",
     )  # fmt: skip
 
 
 def format_of(path: str | Path) -> Format:
-    """The format of a file by its ending. Raises `UserError` (unknown_format)."""
+    """The format of a file by its ending. Raises `UserError` (unknown_export)."""
     known = {each.suffix: each for each in FORMATS}
     suffix = Path(path).suffix
     if suffix in known:
@@ -73,7 +74,7 @@ def format_of(path: str | Path) -> Format:
     guess = did_you_mean(suffix, known) if suffix else ""
     what = f"{path}: its ending says no known kind of file" + (f"; {guess}" if guess else ".")
     raise UserError(
-        "unknown_format", f"{what} Nothing was written.",
+        "unknown_export", f"{what} Nothing was written.",
         hint=f"Known are {', '.join(known)}.", field="path",
     )  # fmt: skip
 
@@ -168,6 +169,6 @@ FORMATS: tuple[Format, ...] = (
         mime="application/vnd.apache.parquet",
         files={name: _parquet(name) for name in NAMES},
     ),
-    Format(name="png", suffix=".png", mime="image/png", files={"": _png}),
-    Format(name="html", suffix=".html", mime="text/html; charset=utf-8", files={"": _html}),
+    Format(name="png", suffix=".png", mime="image/png", files={"": _png}, width_px=PICTURE_PX),
+    Format(name="html", suffix=".html", mime="text/html; charset=utf-8", files={"": _html}, width_px=PAGE_PX),
 )

@@ -139,6 +139,16 @@ class Queues(JsonHandler):
         self.answer(self.desk.queues())
 
 
+class Metrics(JsonHandler):
+    async def get(self) -> None:
+        from jupyter_aicci.service.exposition import exposition
+        from jupyter_aicci.timeline.openmetrics import CONTENT_TYPE
+
+        text = await exposition(self.desk)
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.finish(text)
+
+
 class Warm(JsonHandler):
     async def post(self) -> None:
         body = self.body()
@@ -170,6 +180,7 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (r"/v1/forecast", Forecast),
     (r"/v1/shapes", Shapes),
     (r"/v1/queues", Queues),
+    (r"/v1/metrics", Metrics),
     (r"/v1/warm", Warm),
     (r"/v1/shutdown", Shutdown),
 ]

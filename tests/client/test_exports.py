@@ -74,7 +74,7 @@ def test_an_ending_that_says_nothing_is_refused(run: CopiedRun, tmp_path: Path, 
     """With those that do; nothing is written."""
     with pytest.raises(UserError, match=r"\.html") as caught:
         run.save(tmp_path / path)
-    assert (caught.value.code, list(tmp_path.glob("run*"))) == ("unknown_format", [tmp_path / "run"])
+    assert (caught.value.code, list(tmp_path.glob("run*"))) == ("unknown_export", [tmp_path / "run"])
 
 
 def test_parquet_without_its_package_says_what_to_install(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from jupyter_aicci.model.metrics import METRICS
-from jupyter_aicci.timeline.openmetrics import GROUPS, NodeSample, RunCost, openmetrics
+from jupyter_aicci.model.states import State
+from jupyter_aicci.timeline.openmetrics import GROUPS, LiveRun, NodeSample, QueueLength, openmetrics
 
 
 def a_sample(frame: Mapping[str, Any], name: str = "mnist") -> NodeSample:
@@ -38,15 +39,39 @@ def test_a_gauge_and_a_counter_come_in_base_units_with_their_owner() -> None:
     }
 
 
+def a_live_run(**more: Any) -> LiveRun:
+    known: dict[str, Any] = {"cost_micro": 1_250_000, "per_h_micro": 9_720_000, "state": "running"} | more
+    return LiveRun(run_id="r0000001", run_name="mnist", queue="default", currency="EUR", **known)
+
+
+LABELS = {"run": "r0000001", "name": "mnist", "queue": "default"}
+
+
 def test_money_is_in_units_of_the_currency() -> None:
     """Millionths are the journal's business."""
-    cost = RunCost(run_id="r0000001", run_name="mnist", queue="default", state="running", cost_micro=1_250_000,
-                   per_h_micro=9_720_000, currency="EUR")  # fmt: skip
-    labels = {"run": "r0000001", "name": "mnist", "queue": "default", "state": "running", "currency": "EUR"}
+    found = read(openmetrics([], [a_live_run()]))
+    assert found["aicci_run_cost_total"] == [(LABELS | {"currency": "EUR"}, 1.25)]
+    assert found["aicci_run_price_per_hour"] == [(LABELS | {"currency": "EUR"}, 9.72)]
 
-    assert read(openmetrics([], [cost])) == {
-        "aicci_run_cost_total": [(labels, 1.25)],
-        "aicci_run_price_per_hour": [(labels, 9.72)],
+
+def test_a_cost_that_nobody_knows_is_left_out() -> None:
+    """It is not 0."""
+    assert set(read(openmetrics([], [a_live_run(cost_micro=None, per_h_micro=None)]))) == {"aicci_run_state"}
+
+
+def test_the_state_of_a_run_is_the_one_state_that_is_1() -> None:
+    """A series goes on when the state changes."""
+    states = read(openmetrics([], [a_live_run(state="queued")]))["aicci_run_state"]
+    assert {labels["aicci_run_state"] for labels, _ in states} == set(State)
+    assert [labels["aicci_run_state"] for labels, value in states if value] == ["queued"]
+
+
+def test_a_queue_says_how_many_run_and_wait() -> None:
+    """Also an empty one."""
+    found = read(openmetrics([], [], [QueueLength(name="vision", running=2, waiting=0)]))
+    assert found == {
+        "aicci_queue_running": [({"queue": "vision"}, 2.0)],
+        "aicci_queue_waiting": [({"queue": "vision"}, 0.0)],
     }
 
 
