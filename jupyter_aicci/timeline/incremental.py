@@ -34,6 +34,7 @@ from jupyter_aicci.timeline.lanes import (
     times_json,
     values_json,
 )
+from jupyter_aicci.timeline.many import of_nodes, under_one
 from jupyter_aicci.timeline.partition import Billed
 from jupyter_aicci.timeline.phases import Track, node_count, phase_lane, rank_lane
 from jupyter_aicci.timeline.records import Record
@@ -133,7 +134,7 @@ class Accumulator:
         end_s = (end_ns - run.submitted_ns) / NS
         from_s, to_s = window or (0.0, end_s)
         bars = self._bars(run, now_ns)
-        shades = shade(_of_nodes(bars), end_s)
+        shades = shade(of_nodes(bars), end_s)
         money_lane = dense(cost_lane(run, cost), 200)
         if window:
             bars = tuple(replace(bar, spans=_inside(bar, from_s, to_s)) for bar in bars)
@@ -202,7 +203,7 @@ class Accumulator:
         end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
         end_s = (end_ns - run.submitted_ns) / NS
         bars, curves, gauges = self._bars(run, now_ns), self._curves(run), list(self._gauges.lanes(run))
-        money_lane = replace(cost_lane(run, cost), shade=shade(_of_nodes(bars), end_s))
+        money_lane = replace(cost_lane(run, cost), shade=shade(of_nodes(bars), end_s))
         legend = in_order(span.phase for bar in bars for span in bar.spans)
         ids = [*(bar.id for bar in bars), *self._heat_ids(), *(lane.id for lane, _ in curves)]
         ids += [part for lane, _ in gauges for part in (lane.id, *self._gauges.under_ids(lane))]
@@ -268,7 +269,7 @@ class Accumulator:
             under = len(own) > 1 and max(ranks, len(own)) <= MOST_RANK_BARS
             bars.append(phase_lane(run, node, tracks, now_ns, folded=under))
             bars += [rank_lane(run, node, rank, tracks, now_ns) for rank in own if under]
-        return tuple(bars)
+        return under_one(bars)
 
     def _curves(self, run: Run) -> list[tuple[SeriesLane, Series]]:
         """Step time and logged values in the order they are drawn, their points not yet in them."""
@@ -370,10 +371,6 @@ def _signature(bar: PhaseLane, end_s: float, column_s: float) -> tuple[Any, ...]
 
 def _last_t_s(lane: Lane) -> float:
     return float(lane.t_s[-1]) if isinstance(lane, SeriesLane) and len(lane.t_s) else -math.inf
-
-
-def _of_nodes(bars: Iterable[PhaseLane]) -> list[PhaseLane]:
-    return [bar for bar in bars if not bar.parent]
 
 
 def _part_of(lane: SeriesLane, from_s: float, to_s: float) -> SeriesLane:
