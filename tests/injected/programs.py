@@ -169,9 +169,8 @@ kept = []
 while going():
     work(0.04)
     train()
-    kept.append(bytearray(os.urandom(1 << 20)) * 3)
+    kept.append(bytearray(os.urandom(1 << 20)) * 5)
 """,
-        seconds=45.0,
     ),
     Case(
         name="hang",

@@ -155,9 +155,14 @@ def _watch(client: Client, runs: dict[tuple[Case, int], Run], told: Tell) -> Non
         time.sleep(LOOK_S)
         late = time.monotonic() - began_s > LIMIT_S
         for (case, seed), run in tuple(left.items()):
-            if late or _over(run, case):
-                del left[case, seed]
-                told(replace(_outcome(run, case, seed), took_s=round(time.monotonic() - began_s, 1)))
+            try:
+                if not late and not _over(run, case):
+                    continue
+                outcome = _outcome(run, case, seed)
+            except AicciError as error:
+                outcome = Outcome(case=case, seed=seed, problem=f"{error}")
+            del left[case, seed]
+            told(replace(outcome, took_s=round(time.monotonic() - began_s, 1)))
 
 
 def _over(run: Run, case: Case) -> bool:

@@ -24,6 +24,7 @@ CPUS_SHORT = 0.5  # of the time something waited for a CPU
 WORKER_SHARES = 0.3  # of a core, that a worker which is short of CPU still gets: two or three share one
 STORAGE_STALL = 0.20  # of the time, by pressure
 STORAGE_BLOCKED = 0.30  # of the samples with a process in state D
+STORAGE_OWN = 0.05  # of the samples: the pressure is the whole machine's, so that one of the run's own has to be seen waiting
 SPIKE, SPIKES_MOST = 10.0, 0.05
 
 INPUT_BOUND = Rule(
@@ -49,8 +50,8 @@ LOADER_STORAGE = Rule(
     id="F03",
     name="input-bound (storage)",
     measures="F01 while workers wait for storage and do not compute.",
-    threshold=f"F01, storage pressure from {percent(STORAGE_STALL)} or a process blocked in {percent(STORAGE_BLOCKED)} of the"
-    f" samples, and workers below {WORKER_IDLE} core each",
+    threshold=f"F01, a process of the run blocked in {percent(STORAGE_BLOCKED)} of the samples, or in {percent(STORAGE_OWN)} at a"
+    f" storage pressure from {percent(STORAGE_STALL)} on, and workers below {WORKER_IDLE} core each",
     source=CALIBRATED,
     money="as F01, which it replaces",
     needs="node: psi_io, or rank: blocked; rank: workers, worker_cpu",
@@ -111,10 +112,10 @@ def loader_cpu(board: Board) -> Iterator[Finding]:
 def loader_storage(board: Board) -> Iterator[Finding]:
     """F03."""
     for wait in waits(board):
-        waiting = wait.stall >= STORAGE_STALL or wait.blocked >= STORAGE_BLOCKED
-        if not waiting or wait.worker_cpu >= WORKER_IDLE:
+        pressed = wait.stall >= STORAGE_STALL and not wait.blocked < STORAGE_OWN
+        if not (pressed or wait.blocked >= STORAGE_BLOCKED) or wait.worker_cpu >= WORKER_IDLE:
             continue
-        seen = f"storage held processes up {percent(wait.stall)} of the time" if wait.stall >= STORAGE_STALL else (
+        seen = f"storage held processes up {percent(wait.stall)} of the time" if pressed else (
             f"a process waited for storage in {percent(wait.blocked)} of the samples"
         )  # fmt: skip
         fix = "Try fewer and larger reads, data on a local disk, or data that fits into memory."

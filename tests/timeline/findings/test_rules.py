@@ -167,6 +167,18 @@ def test_busy_workers_are_not_waiting_for_storage() -> None:
     the(story, "F02")
 
 
+def test_what_other_programs_wait_for_is_not_this_runs_storage() -> None:
+    """F03's near miss: the machine's pressure while the run's own processes were hardly ever seen waiting for it."""
+    story = a_story()
+    story.wait_s[:] = 0.2
+    loader(story, 4, 0.05)
+    story.measure("psi_io", "node-0", 0.4e6)
+    for rank in range(story.ranks):
+        story.measure("blocked", f"rank-{rank}", 0.0)
+        story.measure("blocked", f"rank-{rank}", 1.0, from_s=50.0, to_s=52.0)
+    the(story, "F01")
+
+
 # --------------------------------------------------------------------------------------------------- straggler
 
 
