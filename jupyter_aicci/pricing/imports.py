@@ -25,8 +25,12 @@ from jupyter_aicci.pricing.catalogue import Offer
 
 NEEDED = ("InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "SpotPrice", "Region")
 KNOWN = (*NEEDED, "vCPUs", "MemoryGiB", "AvailabilityZone", "GpuInfo", "Arch", "Currency")
-LIMIT_MICRO = 500 * MICRO  # per hour; the dearest instance that is offered costs 142
-SENTINELS = tuple(amount * MICRO for amount in (700, 999, 9999, 99999))  # what lists put where they know no price
+# Units per hour that no instance costs (the dearest that is offered costs $142); of a currency that is not here, none is known.
+LIMITS = {"USD": 500, "EUR": 500, "GBP": 500, "CHF": 500, "CNY": 3_600}
+LEAST_MICRO = 20_000  # per accelerator and hour, on demand: less is a price per second, or one of another unit
+SENTINELS = tuple(
+    amount * MICRO for amount in (700, 999, 9999, 99999)
+)  # dollars: what lists put where they know no price
 REGION_RATIO = 1.8  # of one type between regions: beyond, another kind of price is mixed in
 MOST_BYTES = 64_000_000
 MOST_ROWS = 1_000_000
@@ -206,7 +210,18 @@ def _price(row: _Row) -> Iterator[Defect]:
     if not text:
         yield row.defect("Price", f"it is empty; write `{UNSET}` where the price is not known")
     elif text != UNSET:
-        yield from _amount(row, "Price")
+        wrong = list(_amount(row, "Price"))
+        yield from wrong or _unit(row)
+
+
+def _unit(row: _Row) -> Iterator[Defect]:
+    """A price that is one, per hour?"""
+    price, count = _decimal(row["Price"]), _decimal(row["AcceleratorCount"])
+    if price is not None and count is not None and count > 0 and price * MICRO < LEAST_MICRO * count:
+        text = (
+            f"{row['Price']} an hour for {row['AcceleratorCount']} accelerators: is it per second, or of another unit?"
+        )
+        yield row.defect("Price", text)
 
 
 def _amount(row: _Row, field: str) -> Iterator[Defect]:
@@ -219,10 +234,13 @@ def _amount(row: _Row, field: str) -> Iterator[Defect]:
     except ValueError:
         yield row.defect(field, f"{text}: expected a positive amount with at most six decimals")
         return
-    if micro in SENTINELS:
+    currency = row["Currency"] or "USD"
+    limit = LIMITS.get(currency)
+    if currency == "USD" and micro in SENTINELS:
         yield row.defect(field, f"{text} is what lists write where they know no price")
-    elif not 0 < micro < LIMIT_MICRO:
-        yield row.defect(field, f"{text} an hour: expected more than 0 and less than {LIMIT_MICRO // MICRO}")
+    elif not micro or (limit is not None and micro >= limit * MICRO):
+        less = "" if limit is None else f" and less than {limit} {currency}"
+        yield row.defect(field, f"{text} an hour: expected more than 0{less}")
 
 
 def _spot(row: _Row) -> Iterator[Defect]:

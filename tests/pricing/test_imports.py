@@ -48,6 +48,11 @@ BAD_ROWS = {  # row 3 of four, and the field that is told
     "nothing": ("p5,H100,8,1,1,,0,,us-east-1,us-east-1b", "Price"),
     "the sentinel": ("v6e,tpu-v6e,8,1,1,,700.0,,us-east-1,us-east-1b", "Price"),
     "five hundred an hour": ("p5,H100,8,1,1,,500,,us-east-1,us-east-1b", "Price"),
+    "a price a month": ("p5,H100,8,1,1,,40179.20,,us-east-1,us-east-1b", "Price"),
+    "cents": ("p5,H100,8,1,1,,5504,,us-east-1,us-east-1b", "Price"),
+    "a price a second": ("p5,H100,8,1,1,,0.015289,,us-east-1,us-east-1b", "Price"),
+    "a date in the price": ("p5,H100,8,1,1,,2026-11-24,,us-east-1,us-east-1b", "Price"),
+    "a decimal comma": ('p5,H100,8,1,1,,"55,04",,us-east-1,us-east-1b', "Price"),
     "seven decimals": ("p5,H100,8,1,1,,0.0000001,,us-east-1,us-east-1b", "Price"),
     "spot above on-demand": ("p5,H100,8,1,1,,36.60,41.01,us-east-1,us-east-1b", "SpotPrice"),
     "spot is on-demand": ("p5,H100,8,1,1,,36.60,36.6,us-east-1,us-east-1b", "SpotPrice"),
@@ -71,6 +76,11 @@ BAD_FILES = {
     "a column that is missing": (b"InstanceType,AcceleratorName,AcceleratorCount,Price,SpotPrice\na,,,1,\n", 1, "Region"),
     "a row that is short": (f"{HEADER}\n{GOOD[0]}\np5,H100\n".encode(), 3, ""),
     "a row that is long": (f"{HEADER}\n{GOOD[0]},1,2\n".encode(), 2, ""),
+    "dates that nobody reads": (f"{HEADER},EffectiveDate\n{GOOD[0]},2026-11-24T08:00+08:00\n".encode(), 1, "EffectiveDate"),
+    "a column with its unit": (f"{HEADER.replace(',Price', ',PricePerMonth')}\n{GOOD[0]}\n".encode(), 1, "Price"),
+    "no currency in its column": (f"{MORE}\n{GOOD[0]},\n".encode(), 2, "Currency"),
+    "a sign for a currency": (f"{MORE}\n{GOOD[0]},¥\n".encode(), 2, "Currency"),
+    "more than any costs in yuan": (f"{MORE}\n{GOOD[2].replace('0.096,0.031', '3600,')},CNY\n".encode(), 2, "Price"),
     "a currency in words": (f"{MORE}\n{GOOD[0]},dollars\n".encode(), 2, "Currency"),
     "two currencies": (f"{MORE}\n{GOOD[0]},USD\n{GOOD[1]},EUR\n".encode(), 3, "Currency"),
 }  # fmt: skip
@@ -125,7 +135,21 @@ def test_a_file_that_is_no_list_is_refused(what: str) -> None:
 
 def test_there_are_more_than_thirty_kinds_of_error() -> None:
     """The list above is what the checks are for."""
-    assert len(BAD_ROWS) + len(BAD_FILES) > 45
+    assert len(BAD_ROWS) + len(BAD_FILES) > 55
+
+
+def test_what_no_instance_costs_depends_on_the_currency() -> None:
+    """700 yuan or 9,000 yen for eight accelerators are prices; 700 dollars are not."""
+    for currency, amount, taken in (
+        ("CNY", "700", True),
+        ("JPY", "9000", True),
+        ("USD", "700", False),
+        ("EUR", "501", False),
+    ):
+        row = f"p5.48xlarge,H100,8,192,2048,,{amount},,ap-northeast-1,ap-northeast-1a,{currency}"
+        offers, defects = check(a_file(row, header=MORE), provider="x", source="vms.csv", dated="")
+        assert bool(offers) is taken
+        assert [defect.field for defect in defects] == ([] if taken else ["Price"])
 
 
 def test_all_defects_are_told_at_once() -> None:
