@@ -3,14 +3,15 @@
 Siblings are runs of one program (`spec.fingerprint`) on one kind of accelerator, or without accelerators on one shape: the
 probes of `--probe`, and every other run. What an ended run showed is kept in its folder (`speed.json`), so that forecasts have it
 when its steps are long gone.
-Rule 1: computed when it is asked for, never at a tick; a run that lives is looked at again after `EVERY_S` at the earliest,
-and never takes more than a twentieth of the service's time.
+Rule 1: computed when it is asked for, when findings are looked for, and at a run's end; a run that lives is looked at again
+after `EVERY_S` at the earliest, and never takes more than a twentieth of the service's time.
 Rule 2: what is not known is null with a reason, and a forecast without a measurement over nodes is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 EVERY_S, SHARE = 0.5, 20.0  # and not before this many times what the last look took
 MOST_SIBLINGS = 64  # the latest
 W_PER_MJ_S = 0.001
+LOG = logging.getLogger("aicci.service")
+
 Json = dict[str, Any]
 
 
@@ -62,11 +65,18 @@ class Speeds:
         }
 
     def facts(self, run: Run) -> Json:
-        """`speedup` of the facts that findings read; {} where no ratio was measured, as of one rank there is none."""
+        """`speedup` of the facts that findings read; {} where no ratio was measured, as of one rank there is none.
+
+        A mistake in here costs the ratio, never what else is shown.
+        """
         attempt = run.attempt
         if attempt is None or attempt.placement.world_size < 2:
             return {}
-        ratio, _ = self._ratio(self.measured(run), self.siblings(run))
+        try:
+            ratio, _ = self._ratio(self.measured(run), self.siblings(run))
+        except Exception:
+            LOG.exception("the speed-up of run %s", run.id)
+            return {}
         return {"speedup": {"efficiency": ratio["ratio"], "ranks": ratio["ranks"], "measured": True}} if ratio else {}
 
     def measured(self, run: Run) -> Json:
@@ -120,7 +130,9 @@ class Speeds:
             return about | none | {"why": "too few steps were seen: 5 after the first 10 are needed"}
         from jupyter_aicci.speedup.mfu import utilisation
 
-        used = utilisation(self._logged(run), step_s=found.step_s, accelerator=placement.shape.accelerator)
+        used = utilisation(
+            self._views.accumulator(run).logged(), step_s=found.step_s, accelerator=placement.shape.accelerator
+        )
         return about | {
             "measured": found.to_json(),
             "why": "",
@@ -128,13 +140,6 @@ class Speeds:
             "mfu": used.ratio,
             "mfu_why": used.why,
         }
-
-    def _logged(self, run: Run) -> Mapping[str, float]:
-        """The latest of each logged value that has a lane."""
-        from jupyter_aicci.timeline.lanes import SeriesLane
-
-        lanes = [lane for lane in self._views.view(run).lanes if isinstance(lane, SeriesLane) and len(lane.v)]
-        return {lane.name: float(lane.v[-1]) for lane in lanes if lane.id.startswith("value:")}
 
     def _ratio(self, own: Json, siblings: list[Json]) -> tuple[Json | None, str]:
         from jupyter_aicci.speedup.measure import speed_up, throughput_from_json

@@ -44,10 +44,13 @@ class Views:
         self._open_store = open_store  # the store that the loop has open, if it has
         self._kept: dict[RunId, Accumulator] = {}
         self.facts: Callable[[Run], Json] = lambda run: {}  # what else is known of a run for its findings
-        self._findings = Findings(runs, lambda run: self.evidence(run, self.facts(run)), look_closer)
+        self._findings = Findings(runs, lambda run: self.evidence(run, self._told_facts(run)), look_closer)
 
     def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
         """The run as it looks now, with the end of rank 0's log."""
+        found = self.findings(run)
+        if run.ended and self.accumulator(run).speedup is None:
+            self._told_facts(run)  # the journal had its findings, so nothing was looked for
         now_ns = self._runs.clock.now_ns()
         view = self.accumulator(run).view(
             run,
@@ -60,7 +63,14 @@ class Views:
             seq=self._runs.seq(run.id),
             told=self._runs.told(run),
         )
-        return replace(view, findings=self.findings(run))
+        return replace(view, findings=found)
+
+    def _told_facts(self, run: Run) -> Json:
+        """What else is known of the run; its speed-up stands among its tiles from now on."""
+        facts = self.facts(run)
+        if told := facts.get("speedup"):
+            self.accumulator(run).speedup = (told["efficiency"], told["ranks"])
+        return facts
 
     def findings(self, run: Run) -> tuple[Json, ...]:
         """What is wrong with the run, the costliest first."""

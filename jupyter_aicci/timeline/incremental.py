@@ -89,6 +89,7 @@ class Accumulator:
         self._gauges = Gauges(self.gathered.samples)
         self._said = (-math.inf, "")  # when the bill was last parted, and what was said of it
         self._progress = ""
+        self.speedup: tuple[float, int] | None = None  # as `tiles.Facts`; told from outside, where other runs are known
         self._top_step: dict[int, int] = {}  # attempt -> highest step
 
     def feed(self, frames: Iterable[Frame]) -> None:
@@ -318,10 +319,15 @@ class Accumulator:
             steps=self._steps.done,
             planned=self._planned(),
             steps_per_s=self._steps.per_s(live=not run.ended),
-            logged={name: drawn.series.last for name, drawn in self._values.items()},
+            logged=self.logged(),
             progress=self._progress,
             cost_micro=cost[-1][1] if cost else 0,
+            speedup=self.speedup,
         )
+
+    def logged(self) -> dict[str, float]:
+        """The latest of each logged value, in order of first appearance."""
+        return {name: drawn.series.last for name, drawn in self._values.items()}
 
     def _planned(self) -> int:
         """How many steps the program said last that it would do; 0 = not known."""

@@ -16,7 +16,7 @@ from jupyter_aicci.model.states import ICONS, State
 from jupyter_aicci.model.text import NOT_SET, NS, duration, money
 from jupyter_aicci.timeline.colours import in_order, look
 from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
-from jupyter_aicci.timeline.tiles import per_h_micro
+from jupyter_aicci.timeline.tiles import SPEED_UP, per_h_micro
 
 
 def run_summary(run: Run, *, cost_micro: int, seq: int = 0, told: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -126,6 +126,11 @@ def _values(view: View) -> list[str]:
     _, steps, rate, *_ = view.tiles
     parts = [f"{steps.value} steps"] if steps.value != "–" else []
     parts += [f"{rate.value} {rate.label}"] if rate.value != "–" else []
+    parts += [
+        f"speed-up {tile.value} on {tile.label.split()[-1]} ranks"
+        for tile in view.tiles
+        if tile.label.startswith(SPEED_UP)
+    ]
     lanes = [lane for lane in view.lanes if isinstance(lane, SeriesLane)]
     parts += [f"{lane.name} {lane.value}" for lane in lanes if lane.id.startswith("value:") and lane.name != rate.label]
     parts += [f"{lane.name} {lane.value}" for lane in lanes if lane.id in ("cpu", "memory") and view.live]

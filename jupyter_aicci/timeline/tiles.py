@@ -1,4 +1,4 @@
-"""The numbers on top of the run card: elapsed, steps, throughput, loss, cost.
+"""The numbers on top of the run card: elapsed, steps, throughput, speed-up where it was measured, loss, cost.
 
 Rule: each is measured or computed from what was measured; what is not known yet is a dash with the reason beside it.
 """
@@ -13,6 +13,7 @@ from jupyter_aicci.model.states import State
 from jupyter_aicci.model.text import NOT_SET, NS, clock, duration, money, number
 from jupyter_aicci.timeline.lanes import Tile
 
+SPEED_UP = "speed-up on"
 THROUGHPUT = {"images_per_s": "images/s", "samples_per_s": "samples/s", "tokens_per_s": "tokens/s"}
 
 
@@ -27,11 +28,13 @@ class Facts:
     logged: Mapping[str, float]  # latest logged values, in order of first appearance
     progress: str  # what goes on while the run starts
     cost_micro: int
+    speedup: tuple[float, int] | None = None  # (measured ratio over fewer ranks, on how many ranks)
 
 
 def tiles(run: Run, facts: Facts) -> tuple[Tile, ...]:
-    """The five tiles, in the order they stand."""
-    return (_elapsed(run, facts), _steps(run, facts), _throughput(facts), _first_value(facts), _cost(run, facts))
+    """The tiles, in the order they stand."""
+    before = (_elapsed(run, facts), _steps(run, facts), _throughput(facts))
+    return (*before, *_speedup(facts), _first_value(facts), _cost(run, facts))
 
 
 def waited_s(run: Run, now_ns: int) -> float:
@@ -83,6 +86,13 @@ def _throughput(facts: Facts) -> Tile:
     if facts.steps_per_s <= 0:
         return Tile(value="–", label="steps/s")
     return Tile(value=_rate(facts.steps_per_s), label="steps/s")
+
+
+def _speedup(facts: Facts) -> tuple[Tile, ...]:
+    if facts.speedup is None:
+        return ()
+    ratio, ranks = facts.speedup
+    return (Tile(value=f"{ratio:.2f}", label=f"{SPEED_UP} {ranks}"),)
 
 
 def _rate(per_s: float) -> str:

@@ -68,6 +68,18 @@ def test_the_measured_ratio_is_the_true_one(client: Client) -> None:
     assert speeds[2]["siblings"] == [four.id, two.id, one.id]
 
 
+def test_the_ratio_stands_among_the_tiles_and_speaks_as_a_finding(client: Client) -> None:
+    """0.62 on 4 is less than 0.8: F28, in the journal, too. One rank has neither, and a restarted service says the same."""
+    one, four = run_of(client, 1), run_of(client, 4, nodes=2)
+    assert not [tile for tile in one.view().tiles if "speed-up" in tile.label]
+    for _ in range(2):
+        view, ratio = four.view(), client.speed(four.id)["speedup"]["ratio"]
+        assert [tile.value for tile in view.tiles if tile.label == "speed-up on 4"] == [f"{ratio:.2f}"]
+        (found,) = (each for each in view.findings if each["id"] == "F28")
+        assert found["value"] == pytest.approx(ratio, abs=1e-3)
+        kill_service(client)
+
+
 def test_more_nodes_are_forecast_from_runs_over_nodes_and_refused_without(client: Client) -> None:
     """One node says nothing; with a second size over nodes there is a ratio with an interval, and room is told."""
     run_of(client, 1)

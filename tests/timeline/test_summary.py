@@ -11,6 +11,7 @@ from jupyter_aicci.model.events import Noted, Submitted
 from jupyter_aicci.model.run import fold
 from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.states import Step
+from jupyter_aicci.timeline.incremental import Accumulator
 from jupyter_aicci.timeline.lanes import SeriesLane, View, view_from_json
 from jupyter_aicci.timeline.summary import run_summary, summary_text
 from jupyter_aicci.timeline.tiles import waited_s
@@ -39,6 +40,22 @@ def test_a_running_run_says_time_steps_values_and_cost_with_its_budget() -> None
         "1,994 steps, 12.5k images/s, loss 1.755, CPU cores 2.4 / 4, memory 791 MB",
         "cost: $3.92 of $50.00 at $19.44/h",
     ]
+
+
+def test_a_measured_speed_up_is_a_tile_and_a_word() -> None:
+    """Beside the throughput, in the summary and in what a watcher is sent; without a measurement there is neither."""
+    run, frames, cost = a_long_run()
+    kept = Accumulator(origin_ns=run.submitted_ns)
+    kept.feed(frames)
+    before = kept.view(run, cost=cost, now_ns=at(763))
+    assert "speed-up" not in summary_text(before)
+    kept.speedup = (0.861, 4)
+    shown = kept.view(run, cost=cost, now_ns=at(763))
+    assert tiles_of(shown)[3] == ("0.86", "speed-up on 4")
+    assert [*tiles_of(shown)[:3], *tiles_of(shown)[4:]] == tiles_of(before)
+    assert "12.5k images/s, speed-up 0.86 on 4 ranks, loss" in summary_text(shown)
+    delta = kept.delta(kept.mark(before, 800), run, cost=cost, now_ns=at(763))
+    assert {"value": "0.86", "label": "speed-up on 4"} in delta.body["tiles"]  # type: ignore[index]
 
 
 def test_a_failed_run_says_what_failed_and_where() -> None:
