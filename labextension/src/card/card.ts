@@ -35,7 +35,7 @@ export interface ICardOptions {
 }
 
 /** Ends of the names of exported files, where they are not the format's name. */
-const FILE_ENDS: Readonly<Record<string, string>> = { perfetto: 'pftrace', parquet: 'parquet.zip' };
+const FILE_ENDS: Readonly<Record<string, string>> = { perfetto: 'pftrace', csv: 'csv.zip', parquet: 'parquet.zip' };
 const TAIL_BYTES = -8_192;
 /** Between two announcements to screen readers. */
 const ANNOUNCE_MS = 10_000;
