@@ -1,6 +1,5 @@
 """The `aicci` module of the cell, in real ranks: who they are, what they log, how they reduce, save and go on."""
 
-import itertools
 import signal
 import sys
 
@@ -103,8 +102,10 @@ def test_steps_are_one_frame_each_fifty_milliseconds_and_none_is_lost_at_the_end
     assert [record[1] for record in records] == sorted({record[1] for record in records})
     assert (frames[-1]["step"], records[-1][1]) == (4999, 4999)
     assert all(len(frame["records"]) <= 64 for frame in frames)
-    times = [frame["t"] for frame in frames[:-1]]
-    assert all(after - before >= 50_000_000 for before, after in itertools.pairwise(times))
+    apart = (frames[-1]["t"] - frames[0]["t"]) / 50_000_000
+    assert len(frames) <= apart + 2 + len(
+        session.gang.frames("phase")
+    )  # what lasts is told at once, with the steps before it
 
 
 def test_every_nanosecond_between_start_and_end_of_the_steps_is_in_one_record(session):
