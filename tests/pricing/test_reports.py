@@ -157,6 +157,21 @@ def test_focus_rows_add_up_to_the_bills(bills: list[Bill]) -> None:
         )
 
 
+MANDATORY = {  # of FOCUS 1.2, focus.finops.org: columns that a dataset has whatever it is about
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart",
+    "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodEnd", "ChargePeriodStart", "ContractedCost",
+    "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName",
+    "ServiceCategory", "ServiceName",
+}  # fmt: skip
+
+
+def test_every_mandatory_column_of_focus_is_there_and_ours_are_marked_as_ours() -> None:
+    """Custom columns begin with x_, and no column is there twice."""
+    assert set(COLUMNS) >= MANDATORY
+    assert len(set(COLUMNS)) == len(COLUMNS)
+    assert [name for name in COLUMNS if "Aicci" in name and not name.startswith("x_")] == []
+
+
 def test_a_focus_row_has_what_the_specification_asks_for() -> None:
     """Mandatory columns of 1.2 are there and not null, allowed values are kept, times are UTC."""
     rule = Billing(increment_s=60, minimum_s=60)
