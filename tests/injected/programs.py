@@ -210,7 +210,7 @@ for step in range(400):
 while all_going():
     for _ in range(50):
         burn(0.0005)
-        together(200_000)
+        together(1_000_000)
         train()
 """,
     ),

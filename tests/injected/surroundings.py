@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-QUOTA_CORES = 0.25
+QUOTA_CORES = 0.5
 DISK_BYTES_PER_S = 6_000_000
 SHM_BYTES = 64_000_000
 CGROUP = Path("/sys/fs/cgroup")
