@@ -21,9 +21,9 @@ from jupyter_aicci.service.desk import Desk
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.http import LOG
 from jupyter_aicci.service.http import serve as serve_http
-from jupyter_aicci.service.lazy import warm_up
+from jupyter_aicci.service.lazy import bring_timeline
 from jupyter_aicci.service.log import set_up
-from jupyter_aicci.service.loop import Loop
+from jupyter_aicci.service.loop import Loop, bring_line
 from jupyter_aicci.service.recover import take_in
 from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
@@ -87,7 +87,8 @@ def _warm(loop: Loop, clock: asyncio.AbstractEventLoop) -> None:
     """Import in a thread, then have the scheduler read what ended runs teach."""
 
     def bring() -> None:
-        warm_up()
+        bring_line()
+        bring_timeline()
         with contextlib.suppress(RuntimeError):  # the service has ended meanwhile
             clock.call_soon_threadsafe(lambda: loop.line)
 
