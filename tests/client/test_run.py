@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from service_builders import Scripted, Served, submit, turn
@@ -143,3 +144,22 @@ def test_ambiguous_and_unknown_runs_are_errors(client: Client, served: Served) -
     assert caught.value.code == "ambiguous_run"
     with pytest.raises(NotFoundError):
         client.run("nothing")
+
+
+def test_a_run_gives_its_tables_while_it_lives_and_when_it_has_ended(
+    client: Client, served: Served, engine: Scripted, tmp_path: Path
+) -> None:
+    """As of now, from its folder beside the open service; afterwards the same rows and those that came."""
+    run = client.submit(spec(name="tables"), Program(text=""))
+    assert [len(table) for table in (run.metrics(), run.phases(), run.costs())] == [0, 0, 0]
+    served.do(turn)
+    inner = served.do(lambda desk: desk.runs[run.id])
+    engine.say(inner, 0, k="sample", node={"cpu": 1.5}, ranks={}, devices={}, nics={})
+    served.do(turn)
+    live = run.metrics()
+    assert (live["metric"].tolist(), live["value"].tolist()) == (["cpu"], [1.5])
+    assert run.costs()["amount_micro"].sum() > 0
+    end(served, engine, run)
+    assert run.metrics().equals(live)
+    assert int(run.costs()["amount_micro"].sum()) == run.cost()["total_micro"]
+    assert [path.name for path in run.save(tmp_path / "run.pftrace")] == ["run.pftrace"]
