@@ -45,8 +45,12 @@ TOGETHER = """
 import torch.distributed as dist
 dist.init_process_group("gloo")
 
+gradients = {}
+
 def together(n=1000):
-    dist.all_reduce(torch.ones(n))
+    if n not in gradients:
+        gradients[n] = torch.ones(n)
+    dist.all_reduce(gradients[n], op=dist.ReduceOp.MAX)
 """
 
 ALL_STOP = """
@@ -210,7 +214,7 @@ for step in range(400):
 while all_going():
     for _ in range(50):
         burn(0.0005)
-        together(1_000_000)
+        together(2_000_000)
         train()
 """,
     ),
