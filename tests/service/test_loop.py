@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 
 import pytest
 from service_builders import Scripted, a_desk, close, submit, turn
 
+from jupyter_aicci.model.errors import HostError
 from jupyter_aicci.model.events import Noted
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import State
@@ -245,6 +247,38 @@ def test_the_loop_sleeps_when_nothing_runs(desk: Desk, engine: Scripted) -> None
     turn(desk)
     assert desk.runs[run.id].ended
     assert desk.loop.pause_s is None  # type: ignore[attr-defined]
+
+
+def test_a_start_that_could_not_be_recorded_is_tried_again_although_nothing_else_happens(
+    desk: Desk, engine: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a moment: no other run, no request, and yet it starts."""
+    run = submit(desk)
+    with monkeypatch.context() as patch:
+        patch.setattr(Scripted, "free_port", _full)
+        turn(desk)
+        assert desk.runs[run.id].state is State.QUEUED
+        assert 0 < desk.loop.pause_s <= 1.0  # type: ignore[attr-defined]
+    deadline_s = time.monotonic() + 30.0
+    while desk.runs[run.id].state is State.QUEUED and time.monotonic() < deadline_s:
+        pause_s = desk.loop.pause_s  # type: ignore[attr-defined]
+        assert pause_s is not None, "nobody would look at it again"
+        time.sleep(pause_s)
+        turn(desk)
+    assert desk.runs[run.id].state is State.STARTING
+
+
+def _full(engine: Scripted, placement: object) -> int:
+    raise HostError("disk_full", "no space left")
+
+
+def test_the_loop_looks_again_while_a_run_waits(desk: Desk, engine: Scripted) -> None:
+    """What it waits for may come by itself: the next day of a budget that is spent."""
+    run = submit(desk)
+    desk.runs.closed_until_ns = lambda run: desk.runs.clock.now_ns() + 3600 * 10**9
+    turn(desk)
+    assert desk.runs[run.id].state is State.QUEUED
+    assert 0 < desk.loop.pause_s <= 10.0  # type: ignore[attr-defined]
 
 
 def test_a_waiting_run_whose_folder_was_deleted_gets_no_nodes(desk: Desk, engine: Scripted) -> None:
