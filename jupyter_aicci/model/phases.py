@@ -29,6 +29,7 @@ KIND_OF = {
     "straggler": WASTE,
     "idle": WASTE,
     "redone": WASTE,
+    "unknown": OVERHEAD,
 }
 LEAKS = {
     "data_wait": "waiting for data",
@@ -40,6 +41,7 @@ LEAKS = {
     "compile": "compiling",
     "checkpoint": "checkpoints",
     "ending": "the end",
+    "unknown": "time whose record is damaged",
 }
 
 

@@ -25,6 +25,7 @@ from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.events_file import write_events
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.remake import open_whole
 from jupyter_aicci.store.sealing import drop_raw, finish, seal_due
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ class Upkeep:
         folder, now_ns = self._home.run_dir(run.id), self._runs.clock.now_ns()
         path, age_ns = self._home.frames_db(run.id), now_ns - (run.ended_ns or now_ns)
         if path.with_name(path.name + "-wal").exists() or not (folder / "rollups" / "state.json").exists():
-            self._put_away(run, FrameStore(path), _Kept())
+            self._put_away(run, open_whole(folder, path), _Kept())
         if _ranks(run) > RAW_RANKS and age_ns > RAW_NS:
-            store = FrameStore(path)
+            store = open_whole(folder, path)
             try:
                 drop_old(store, now_ns - RAW_NS, run.id)
             finally:

@@ -1,8 +1,8 @@
 """A run's folder, wherever it was copied to, opened without a service: the run, its frames, its roll-ups, the end of its log.
 
 In: the folder's path. Out: what is there; nothing in the folder is changed, also where it may be written to.
-Rule: what is damaged or missing costs itself and is told in `notes`. Without `frames.db` the spools are read, without the rows
-of the journal (`events.jsonl`) there is no run to show.
+Rule: what is damaged or missing costs itself and is told in `notes`. Without `frames.db` the spools are read (`store/remake.py`),
+without the rows of the journal (`events.jsonl`) there is no run to show.
 """
 
 from __future__ import annotations
@@ -10,24 +10,23 @@ from __future__ import annotations
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jupyter_aicci.agent.frames import read_spool
-from jupyter_aicci.model.errors import AicciError, UserError
+from jupyter_aicci.model.errors import AicciError, HostError, UserError
 from jupyter_aicci.model.events import Event
 from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.text import size
 from jupyter_aicci.store.events_file import read_events
-from jupyter_aicci.store.frames import FrameStore, Item, StoredFrame
+from jupyter_aicci.store.frames import FrameStore, StoredFrame
 from jupyter_aicci.store.journal import fold_what_holds
-from jupyter_aicci.store.paths import source_of
+from jupyter_aicci.store.remake import remade
 
 if TYPE_CHECKING:
     from jupyter_aicci.store.rollups import Rollups
 
 TAIL_BYTES = 8192
-SPOOL = re.compile(r"attempt-(\d+)/node-(\d+)/(agent|rank-\d+)\.spool")
 
 
 class RunFolder:
@@ -38,6 +37,7 @@ class RunFolder:
 
     def __init__(self, path: Path, events: Sequence[Event] = ()) -> None:
         self.path = path
+        self._gaps: tuple[str, ...] = ()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.run, self.events, self._lost = _run_of(path, events)
         self.store = self._open_frames()
@@ -55,7 +55,14 @@ class RunFolder:
 
     def frames(self) -> list[StoredFrame]:
         """Every frame that can be read, in order; a `gap` where some cannot."""
-        return self.store.all()
+        try:
+            found = self.store.all()
+        except HostError as error:
+            self.store.close()
+            self.store = self._remade(f"frames.db cannot be read ({error})")
+            found = self.store.all()
+        self._gaps = tuple(_gap_text(frame) for frame in found if "lost_bytes" in frame.frame)
+        return found
 
     def rollups(self) -> Rollups:
         """The roll-ups as they are; empty where there are none."""
@@ -80,21 +87,23 @@ class RunFolder:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is damaged or missing, in sentences."""
-        return (*self._lost, *self.store.losses)
+        return (*self._lost, *self.store.losses, *self._gaps)
 
     def _open_frames(self) -> FrameStore:
         path = self.path / "frames.db"
-        if path.exists():
-            try:
-                return FrameStore(path, read_only=True)
-            except (sqlite3.Error, AicciError) as error:
-                self._lost = (*self._lost, f"frames.db cannot be read ({error}); the spools are read in its place.")
-        elif self.run.attempts:
-            self._lost = (*self._lost, "frames.db is missing; the spools are read in its place.")
+        if not path.exists():
+            return self._remade("frames.db is missing" if self.run.attempts else "")
+        try:
+            return FrameStore(path, read_only=True)
+        except (sqlite3.Error, AicciError) as error:
+            return self._remade(f"frames.db cannot be read ({error})")
+
+    def _remade(self, why: str) -> FrameStore:
+        """The frames from elsewhere, in a temporary file: the folder stays as it is."""
+        if why:
+            self._lost = (*self._lost, f"{why}; the spools are read in its place.")
         self._temporary = tempfile.TemporaryDirectory(prefix="aicci-")
-        store = FrameStore(Path(self._temporary.name) / "frames.db")
-        store.append(sorted(_of_spools(self.path), key=lambda item: item[3]))
-        return store
+        return remade(self.path, self.path / "frames.db", Path(self._temporary.name) / "frames.db")
 
 
 def _run_of(path: Path, known: Sequence[Event]) -> tuple[Run, tuple[Event, ...], tuple[str, ...]]:
@@ -112,25 +121,8 @@ def _run_of(path: Path, known: Sequence[Event]) -> tuple[Run, tuple[Event, ...],
     return run, tuple(events), (*lost, more) if more else lost
 
 
-def _of_spools(folder: Path) -> Iterator[Item]:
-    """Every frame of every spool, its time by the clocks that its writer's head named."""
-    for path in sorted(folder.glob("attempt-*/node-*/*.spool")):
-        found = SPOOL.fullmatch(path.relative_to(folder).as_posix())
-        if found:
-            source, offset, t_ns, shift_ns = source_of(int(found[1]), int(found[2]), found[3]), 0, 0, 0
-            while (records := read_spool(path, offset))[0]:
-                for offset, frame in records[0]:
-                    shift_ns = _shift_ns(frame, shift_ns)
-                    t_ns = int(frame.get("t", 0))
-                    yield source, offset, frame, t_ns + shift_ns
-            left_bytes = path.stat().st_size - offset
-            if left_bytes:
-                yield source, offset + left_bytes, {"k": "gap", "t": t_ns, "lost_bytes": left_bytes}, t_ns + shift_ns
-
-
-def _shift_ns(frame: dict[str, Any], before_ns: int) -> int:
-    """A head has both clocks, and a gap in front of one has them, too."""
-    return int(frame["wall_ns"]) - int(frame["boot_ns"]) if "wall_ns" in frame else before_ns
+def _gap_text(frame: StoredFrame) -> str:
+    return f"{size(frame.frame['lost_bytes'])} of {frame.source}.spool are damaged and are shown as a gap."
 
 
 def _number(name: str) -> int:

@@ -53,8 +53,9 @@ LAST_SEQ = """
 SELECT max((SELECT coalesce(max(seq), 0) FROM frames), (SELECT coalesce(max(round), 0) FROM chunks),
            (SELECT coalesce(max(last_seq), 0) FROM dropped))
 """
-CHUNK = "id, round, source, class, first_seq, last_seq, from_ns, to_ns, count, crc, body"
+CHUNK = "id, round, source, class, first_seq, last_seq, from_ns, to_ns, count, crc"  # what a row has without its body
 CLASS_OF = {"sample": "raw", "steps": "raw", "log": "log"}  # the kinds that come by thousands; all others are "told"
+CHECKED_BYTES = 64_000_000  # a file up to this is looked through when it is opened: a moment's work
 Item = tuple[str, int, dict[str, Any], int]  # (source, next_offset, frame, time_ns)
 
 
@@ -105,7 +106,8 @@ class ChunkRow:
     @property
     def gap(self) -> StoredFrame:
         """What stands in the place of its frames where it is damaged."""
-        frame = {"k": "gap", "t": self.to_ns, "from_ns": self.from_ns, "to_ns": self.to_ns, "frames": self.count}
+        span = {"from_ns": self.from_ns, "to_ns": self.to_ns, "frames": self.count}
+        frame = {"k": "gap", "t": self.to_ns, "of": self.class_, **span}
         return stored(self.last_seq, self.source, self.to_ns, frame)
 
 
@@ -118,7 +120,7 @@ class FrameStore:
         self._damaged: set[int] = set()
         self._guard = threading.RLock()
         try:
-            self._db = open_read_only(path) if read_only else _open(path, self._lost)
+            self._db = _open_to_read(path) if read_only else _open(path, self._lost)
             self._seq = int(self._db.execute(LAST_SEQ).fetchone()[0])
         except sqlite3.Error as error:
             raise from_sqlite_error(error, path) from error
@@ -173,6 +175,16 @@ class FrameStore:
             fresh = [_of_row(found) for found in self.select("SELECT * FROM frames")]
             return sorted((*packed, *fresh), key=lambda frame: frame.seq)
 
+    def sketch(self) -> list[StoredFrame]:
+        """What happened, and of rank 0 its first and its last minute: all that is drawn where roll-ups have the curves."""
+        ends = "SELECT min(id) AS id FROM chunks WHERE {0} UNION SELECT max(id) FROM chunks WHERE {0}"
+        rank_0 = ends.format("class != 'told' AND source LIKE '%/rank-0' GROUP BY source, class")
+        with self.reading():
+            rows = list(self.chunk_rows(f"WHERE class = 'told' OR id IN ({rank_0})"))
+            packed = [frame for row in rows for frame in self._frames_of(row)]
+            fresh = [_of_row(found) for found in self.select("SELECT * FROM frames")]
+            return sorted((*packed, *fresh), key=lambda frame: frame.seq)
+
     @property
     def last_seq(self) -> int:
         return self._seq
@@ -215,7 +227,7 @@ class FrameStore:
             try:
                 yield
             finally:
-                self._db.execute("COMMIT")
+                self._db.rollback()  # nothing was written, and of a damaged file it does not raise
 
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._guard:
@@ -225,12 +237,20 @@ class FrameStore:
                 raise from_sqlite_error(error, self.path) from error
 
     def chunk_rows(self, where: str, *values: object) -> Iterator[ChunkRow]:
-        """Rows of the table `chunks`, one after the other; to be used within `reading`."""
+        """Rows of the table `chunks`, one after the other; to be used within `reading`.
+
+        Each body is read by itself: where the pages that it lies on are damaged, the row is there with an empty one.
+        """
+        for found in self.select(f"SELECT {CHUNK} FROM chunks {where}", *values):
+            yield ChunkRow(*(*found, self._body(found[0])))
+
+    def _body(self, id_: int) -> bytes:
         try:
-            for found in self._db.execute(f"SELECT {CHUNK} FROM chunks {where}", values):
-                yield ChunkRow(*found)
-        except sqlite3.Error as error:
-            raise from_sqlite_error(error, self.path) from error
+            return bytes(self._db.execute("SELECT body FROM chunks WHERE id = ?", (id_,)).fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise from_sqlite_error(error, self.path) from error
+            return b""
 
     def opened(self, row: ChunkRow) -> Chunk | None:
         """The chunk of a row; where it is damaged, None, and `losses` says so."""
@@ -247,8 +267,10 @@ class FrameStore:
             streams = [self._frames_of(row) for row in list(rows)]
             yield from (frame for frame in heapq.merge(*streams, key=lambda frame: frame.seq) if frame.seq > seq)
             seq = round_
-        found = self._db.execute("SELECT * FROM frames WHERE seq > ? ORDER BY seq", (seq,))
-        yield from map(_of_row, found)
+        try:
+            yield from map(_of_row, self._db.execute("SELECT * FROM frames WHERE seq > ? ORDER BY seq", (seq,)))
+        except sqlite3.Error as error:
+            raise from_sqlite_error(error, self.path) from error
 
     def _frames_of(self, row: ChunkRow) -> Iterator[StoredFrame]:
         chunk = self.opened(row)
@@ -299,7 +321,24 @@ def class_of(frame: dict[str, Any]) -> str:
 
 def _of_row(found: tuple[int, str, int, str]) -> StoredFrame:
     seq, source, time_ns, text = found
-    return stored(seq, source, time_ns, json.loads(text))
+    try:
+        return stored(seq, source, time_ns, dict(json.loads(text)))
+    except (ValueError, TypeError):
+        return stored(
+            seq, source, time_ns, {"k": "gap", "t": time_ns, "from_ns": time_ns, "to_ns": time_ns, "frames": 1}
+        )
+
+
+def set_aside(path: Path) -> Path:
+    """Move a damaged database away; where it is now."""
+    aside = path.with_name(path.name + ".damaged")
+    path.replace(aside)
+    remove_database(path)  # its WAL belongs to the damaged one
+    return aside
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _open(path: Path, lost: Callable[[str], None]) -> sqlite3.Connection:
@@ -307,20 +346,28 @@ def _open(path: Path, lost: Callable[[str], None]) -> sqlite3.Connection:
     try:
         return _open_checked(path)
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if not _is_damage(error):
             raise
-    path.replace(path.with_name(path.name + ".damaged"))
-    remove_database(path)  # its WAL belongs to the damaged one
+    set_aside(path)
     lost(f"{path.name} was damaged and is made anew from the spools.")
     return _open_checked(path)
 
 
 def _open_checked(path: Path) -> sqlite3.Connection:
-    closed = not path.with_name(path.name + "-wal").exists()
     db = open_database(path, durable=False)
+    return _checked(db, path, SCHEMA)
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    return _checked(open_read_only(path), path)
+
+
+def _checked(db: sqlite3.Connection, path: Path, schema: str = "") -> sqlite3.Connection:
+    """The connection; an error where pages are damaged. A large file that was closed well is not looked through."""
     try:
-        db.executescript(SCHEMA)  # reads the first page, which says how long the file must be
-        verdict = "ok" if closed else db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        db.executescript(schema or "SELECT 1 FROM frames")  # reads the first page, which says how long the file must be
+        unlooked = path.stat().st_size > CHECKED_BYTES and not path.with_name(path.name + "-wal").exists()
+        verdict = "ok" if unlooked else db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             damaged = sqlite3.DatabaseError(verdict)
             damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT

@@ -21,6 +21,7 @@ from jupyter_aicci.timeline.records import Record
 from jupyter_aicci.timeline.series import Series, thinned
 from jupyter_aicci.timeline.tiles import THROUGHPUT
 
+MOST_VALUE_LANES = 12
 RATE_WINDOW_NS = 10 * NS
 WHOLE_UNITS = ("cores", "%")  # drawn up to what there is, also where only a part is looked at
 

@@ -15,6 +15,7 @@ import numpy as np
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.timeline.evidence import Evidence, Steps
 from jupyter_aicci.timeline.lanes import Frame
+from jupyter_aicci.timeline.lost import Gaps
 from jupyter_aicci.timeline.partition import Billed, Part, Rank, Told, partition, phase_ns
 from jupyter_aicci.timeline.records import Record, Records
 from jupyter_aicci.timeline.samples import Samples
@@ -30,14 +31,20 @@ class Gathered:
         self.origin_ns = origin_ns
         self.records, self.samples = Records(), Samples(origin_ns)
         self.told: dict[Rank, Told] = {}
+        self.gaps = Gaps()
         self.hangs: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
 
     def take(self, frame: Frame) -> Sequence[Record]:
         """Keep one frame; the records of steps that were in it."""
+        gap = self.gaps.take(frame)
         match frame.frame["k"]:
             case "steps":
-                return tuple(self.records.take(frame))
+                records = tuple(self.records.take(frame))
+                self._steps_after_a_gap(frame, records)
+                return records
+            case "gap" if gap is not None and gap.rank >= 0:
+                self.told.setdefault((gap.attempt, gap.node, gap.rank), Told()).lost.lose(gap)
             case "sample":
                 self.samples.take(frame)
             case "phase":
@@ -49,6 +56,11 @@ class Gathered:
             case "note" if len(self.notes) < MOST_NOTES:
                 self.notes.append(self._told(frame))
         return ()
+
+    def _steps_after_a_gap(self, frame: Frame, records: Sequence[Record]) -> None:
+        told = self.told.get((frame.attempt, frame.node, int(frame.frame["rank"])))
+        if told is not None and told.lost.still and records:
+            told.phase(records[0].from_ns, "compute")
 
     def parts(self, run: Run, billed: Iterable[Billed]) -> tuple[Part, ...]:
         """The bill by rank and phase; `billed` are the ledger's entries."""

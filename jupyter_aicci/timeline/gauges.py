@@ -19,6 +19,7 @@ from jupyter_aicci.model.metrics import Scope
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import size
 from jupyter_aicci.timeline.lanes import Floats, Frame, SeriesLane
+from jupyter_aicci.timeline.lost import Gap
 from jupyter_aicci.timeline.samples import GAP_S, Column, Samples
 from jupyter_aicci.timeline.series import Series, thinned
 
@@ -91,6 +92,13 @@ class Gauges:
                 if not gauge.share_of and value >= gauge.least:
                     self._worth.add(gauge.id)
 
+    def lose(self, gap: Gap, from_s: float, to_s: float, seq: int) -> None:
+        """What an agent sampled is damaged: nobody knows a sum over all nodes then."""
+        for curve in self.curves.values():
+            curve.blank(from_s, to_s)
+            if gap.node == min(self._nodes, default=gap.node):
+                curve.break_off(from_s, seq)
+
     def lanes(self, run: Run) -> Iterator[tuple[SeriesLane, Series]]:
         """The lanes that are there, in the table's order, without their points."""
         for gauge in GAUGES:
@@ -102,7 +110,7 @@ class Gauges:
             none = np.empty(0)
             yield (
                 SeriesLane(
-                    id=gauge.id, name=_name(run, gauge), unit=gauge.unit, value=_value(run, gauge, curve.last),
+                    id=gauge.id, name=lane_name(run, gauge), unit=gauge.unit, value=lane_value(run, gauge, curve.last),
                     lo=0.0, hi=hi, t_s=none, v=none, folded=folded,
                 ),
                 curve,
@@ -167,7 +175,7 @@ class Gauges:
         now = sum(column.now for column in self._columns(gauge, whose)) * gauge.factor
         none = np.empty(0)
         return SeriesLane(
-            id=f"{gauge.id}/{whose}", name=_owner_name(whose), unit=gauge.unit, value=written(now, gauge.unit),
+            id=f"{gauge.id}/{whose}", name=owner_name(whose), unit=gauge.unit, value=written(now, gauge.unit),
             lo=0.0, hi=max(hi, 0.0), t_s=none, v=none, parent=lane.id,
         )  # fmt: skip
 
@@ -206,13 +214,13 @@ def _cores(run: Run) -> int:
     return placement.shape.cpus * len(placement.nodes) if placement else 0
 
 
-def _name(run: Run, gauge: Gauge) -> str:
+def lane_name(run: Run, gauge: Gauge) -> str:
     """An Ascend is no GPU."""
     kind = run.attempt.placement.shape.accelerator if run.attempt else ""
     return gauge.name.replace("GPU", "NPU").replace("NVLink", "HCCS") if kind.startswith("ascend") else gauge.name
 
 
-def _value(run: Run, gauge: Gauge, value: float) -> str:
+def lane_value(run: Run, gauge: Gauge, value: float) -> str:
     text = written(max(0.0, value), gauge.unit)
     return f"{text} / {_cores(run)}" if gauge.id == "cpu" and _cores(run) else text
 
@@ -231,7 +239,7 @@ def written(value: float, unit: str) -> str:
     return "" if math.isnan(value) else UNITS[unit](value)
 
 
-def _owner_name(whose: str) -> str:
+def owner_name(whose: str) -> str:
     """ "node-0/gpu-3" is "GPU 3 · node 0"."""
     node, _, unit = whose.partition("/")
     node = node.replace("-", " ")

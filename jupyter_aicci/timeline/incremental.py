@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.colours import in_order
-from jupyter_aicci.timeline.curves import Cost, Drawn, Steps, cost_lane, dense, value_lane, windowed
+from jupyter_aicci.timeline.curves import MOST_VALUE_LANES, Cost, Drawn, Steps, cost_lane, dense, value_lane, windowed
 from jupyter_aicci.timeline.gather import Gathered
 from jupyter_aicci.timeline.gauges import Gauges
 from jupyter_aicci.timeline.goodput import goodput, headline, shade
@@ -34,6 +34,7 @@ from jupyter_aicci.timeline.lanes import (
     times_json,
     values_json,
 )
+from jupyter_aicci.timeline.lost import Gap, note
 from jupyter_aicci.timeline.many import of_nodes, under_one
 from jupyter_aicci.timeline.partition import Billed
 from jupyter_aicci.timeline.phases import Track, node_count, phase_lane, rank_lane
@@ -43,7 +44,9 @@ from jupyter_aicci.timeline.strip import strip
 from jupyter_aicci.timeline.summary import run_summary
 from jupyter_aicci.timeline.tiles import Facts, tiles
 
-MOST_VALUE_LANES = 12
+L = TypeVar("L", PhaseLane, SeriesLane)
+
+
 MOST_RANK_BARS = 32  # of more ranks the strip tells
 SMALL = 20_000  # records that are partitioned anew for every delta; of more, once a second
 
@@ -86,6 +89,7 @@ class Accumulator:
         self._values: dict[str, Drawn] = {}  # by logged name, in order of first appearance
         self._steps = Steps()
         self.gathered = Gathered(origin_ns)  # what evidence, partition and frames are made from
+        self._gaps = self.gathered.gaps
         self._gauges = Gauges(self.gathered.samples)
         self._said = (-math.inf, "")  # when the bill was last parted, and what was said of it
         self._progress = ""
@@ -110,6 +114,8 @@ class Accumulator:
                     self._gauges.take(frame, self._seconds(frame))
                 case "exit":
                     self._track(frame).end(frame.time_ns)
+                case "gap":
+                    self._lose(self._gaps.all[-1], frame)
                 case "progress":
                     self._progress = str(frame.frame["text"])
 
@@ -145,7 +151,7 @@ class Accumulator:
         ]
         measured = [
             part
-            for lane, series in self._gauges.lanes(run)
+            for lane, series in self._measured(run)
             for part in (
                 windowed(lane, series, from_s, to_s, width_px, whole=not window),
                 *self._gauges.under(lane, window, width_px),
@@ -203,7 +209,7 @@ class Accumulator:
         """What is new to the watcher at `since`; points of a curve are to be appended, spans of a bar replaced."""
         end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
         end_s = (end_ns - run.submitted_ns) / NS
-        bars, curves, gauges = self._bars(run, now_ns), self._curves(run), list(self._gauges.lanes(run))
+        bars, curves, gauges = self._bars(run, now_ns), self._curves(run), list(self._measured(run))
         money_lane = replace(cost_lane(run, cost), shade=shade(of_nodes(bars), end_s))
         legend = in_order(span.phase for bar in bars for span in bar.spans)
         ids = [*(bar.id for bar in bars), *self._heat_ids(), *(lane.id for lane, _ in curves)]
@@ -268,20 +274,33 @@ class Accumulator:
             tracks = self._tracks.get(node, {})
             own = sorted({rank for of_attempt in tracks.values() for rank in of_attempt})
             under = len(own) > 1 and max(ranks, len(own)) <= MOST_RANK_BARS
-            bars.append(phase_lane(run, node, tracks, now_ns, folded=under))
-            bars += [rank_lane(run, node, rank, tracks, now_ns) for rank in own if under]
+            bar = phase_lane(run, node, tracks, now_ns, folded=under)
+            bars.append(_noted(bar, self._gaps.of_ranks(node)))
+            bars += [
+                _noted(rank_lane(run, node, rank, tracks, now_ns), self._gaps.of_rank(rank, "told", "raw"))
+                for rank in (own if under else ())
+            ]
         return under_one(bars)
 
     def _curves(self, run: Run) -> list[tuple[SeriesLane, Series]]:
         """Step time and logged values in the order they are drawn, their points not yet in them."""
         lane, series = self._steps.lane()
+        lane = _noted(lane, self._gaps.of_rank(self._steps.rank, "raw"))
         steps = (
             (replace(lane, parent="step_heat", name=f"rank {self._steps.rank}"), series)
             if self._heat_ids()
             else (lane, series)
         )
-        drawn = [steps, *(value_lane(*item) for item in self._shown())]
+        drawn = [steps]
+        for name, value in self._shown():
+            lane, series = value_lane(name, value)
+            drawn.append((_noted(lane, self._gaps.of_rank(value.rank, "log")), series))
         return [pair for pair in drawn if pair[1].count or pair[1].dropped]
+
+    def _measured(self, run: Run) -> Iterable[tuple[SeriesLane, Series]]:
+        """The lanes of samples, their points not yet in them."""
+        gaps = self._gaps.of_agents()
+        return ((_noted(lane, gaps), series) for lane, series in self._gauges.lanes(run))
 
     def _heat(self, width_px: int, window: tuple[float, float] | None) -> tuple[HeatLane, ...]:
         lane = strip(self.gathered.records, self.origin_ns, width_px, window, folded=True)
@@ -310,7 +329,7 @@ class Accumulator:
 
     def _shape(self, lane_ids: Iterable[str], legend: Iterable[str]) -> tuple[Any, ...]:
         """What a figure is built for."""
-        restarts = self._steps.restarts + sum(drawn.restarts for drawn in self._values.values())
+        restarts = self._steps.restarts + sum(drawn.restarts for drawn in self._values.values()) + self._gaps.count
         return (restarts, *lane_ids, *legend)
 
     def _facts(self, run: Run, cost: Cost, end_ns: int) -> Facts:
@@ -338,12 +357,28 @@ class Accumulator:
         return (frame.time_ns - self.origin_ns) / NS
 
     def _track(self, frame: Frame) -> Track:
-        ranks = self._tracks.setdefault(frame.node, {}).setdefault(frame.attempt, {})
-        rank = int(frame.frame["rank"])
+        return self._track_of(frame.attempt, frame.node, int(frame.frame["rank"]))
+
+    def _track_of(self, attempt: int, node: int, rank: int) -> Track:
+        ranks = self._tracks.setdefault(node, {}).setdefault(attempt, {})
         if rank not in ranks:
-            reached = [step for attempt, step in self._top_step.items() if attempt < frame.attempt]
+            reached = [step for before, step in self._top_step.items() if before < attempt]
             ranks[rank] = Track(max(reached, default=-1))
         return ranks[rank]
+
+    def _lose(self, gap: Gap, frame: Frame) -> None:
+        """A part of what somebody said is damaged: whatever is drawn from it is broken there."""
+        from_s, to_s = ((time_ns - self.origin_ns) / NS for time_ns in (gap.from_ns, gap.to_ns))
+        if gap.rank < 0:
+            if gap.hides("raw"):
+                self._gauges.lose(gap, from_s, to_s, frame.seq)
+            return
+        self._track_of(gap.attempt, gap.node, gap.rank).lose(gap)
+        if gap.rank == self._steps.rank and gap.hides("raw"):
+            self._steps.series.break_off(from_s, frame.seq)
+        for drawn in self._values.values():
+            if gap.rank == drawn.rank and gap.hides("log"):
+                drawn.series.break_off(from_s, frame.seq)
 
     def _phase(self, frame: Frame) -> None:
         self._track(frame).phase(frame.time_ns, str(frame.frame["phase"]))
@@ -362,6 +397,12 @@ class Accumulator:
             if drawn is None:
                 drawn = self._values[name] = Drawn(rank)
             drawn.add(frame, rank, t_s, float(value))
+
+
+def _noted(lane: L, gaps: Sequence[Gap]) -> L:
+    """The lane with what is missing of it in its note."""
+    missing = note(gaps)
+    return replace(lane, note=" · ".join(part for part in (lane.note, missing) if part)) if missing else lane
 
 
 def _inside(bar: PhaseLane, from_s: float, to_s: float) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ In: the run, what the ranks told (phase changes, records of steps), and the ledg
 was held, and for how much. Out: `Part`s; those of an entry sum to its time, rank by rank, and to its amount.
 Rule 1: where records of steps cover the time, they say what it was; elsewhere it is the phase that the rank told last, and
 before it told any, starting. A program that tells nothing computes from when the journal has it running.
+Where what it told is damaged, its phase is `UNKNOWN`.
 Rule 2: work that an earlier attempt had done is redone, whatever the rank did meanwhile.
 Rule 3: what was told outside of the time that is billed, or twice, is cut off; what was not told in nanoseconds that fit
 is scaled to the time that passed. Neither changes a sum.
@@ -22,12 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from jupyter_aicci.model.run import Attempt, Run
+from jupyter_aicci.timeline.lost import UNKNOWN, Lost
 from jupyter_aicci.timeline.records import Ints, Records
 
 TOLD = ("starting", "staging", "compute", "data_wait", "comm", "checkpoint", "compile", "eval", "idle")
 ENDING = ("done", "ending")
 STEP_PHASES = ("compute", "data_wait", "comm", "straggler", "checkpoint", "compile", "eval", "spans")
-ORDER = ("staging", "starting", *STEP_PHASES, "idle", "redone", "ending")
+ORDER = ("staging", "starting", *STEP_PHASES, "idle", "redone", "ending", UNKNOWN)
 
 
 class Billed(Protocol):
@@ -60,14 +62,16 @@ class Part:
 class Told:
     """The phases that one rank told in one attempt, in the order of time."""
 
-    __slots__ = ("names", "times_ns")
+    __slots__ = ("lost", "names", "times_ns")
 
     def __init__(self) -> None:
         self.times_ns: list[int] = []
         self.names: list[str] = []
+        self.lost = Lost()
 
     def phase(self, time_ns: int, name: str) -> None:
         """From now on; a time before the last one is of a clock that was set, and moved up to it."""
+        self.lost.heard(time_ns)
         name = name if name in TOLD else "ending" if name in ENDING else "spans"
         if self.names and self.names[-1] == name:
             return
@@ -203,7 +207,7 @@ def said_by(spoken: Told | None, attempt: Attempt, rank: int, begin_ns: int, ste
     """What holds where no record does, from the beginning on; `steps_ns` is the first record's beginning, 0 = none."""
     said = Told()
     said.phase(begin_ns, "starting")
-    if spoken:
+    if spoken and spoken.names:
         for time_ns, name in zip(spoken.times_ns, spoken.names, strict=True):
             said.phase(time_ns, name)
     elif steps_ns:
@@ -213,6 +217,9 @@ def said_by(spoken: Told | None, attempt: Attempt, rank: int, begin_ns: int, ste
     ended = attempt.exits.get(rank)
     if ended and ended.time_ns >= said.times_ns[-1]:
         said.phase(ended.time_ns, "ending")
+    if spoken:
+        times_ns, names = spoken.lost.over(said.times_ns, said.names)
+        said.times_ns, said.names = list(times_ns), list(names)
     return said
 
 

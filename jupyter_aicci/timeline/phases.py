@@ -4,7 +4,7 @@ A `Track` is one rank's phases, fed frame by frame. A node's bar is what most of
 facts of the journal: queued until placed, starting until the first rank says otherwise, lost or failed from the first
 exit that was not our doing. Data wait is also read from the steps' records: a step that waited for data longer than
 `DATA_WAIT_SHARE` of its time is one, whole.
-Rule: spans touch, ascend and are fewer than `MOST_SPANS`; an open span ends at now.
+Rule: spans ascend and are fewer than `MOST_SPANS`; they touch but where the record is damaged (`lost`); an open span ends at now.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from jupyter_aicci.model.run import Attempt, Run
 from jupyter_aicci.model.states import State
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.lanes import PhaseLane, Span
+from jupyter_aicci.timeline.lost import UNKNOWN, Gap, Lost
 
 DATA_WAIT_SHARE = 0.15
 MOST_SPANS = 2000
@@ -29,21 +30,24 @@ Stretch = tuple[int, int, str]  # from_ns, to_ns, phase
 class Track:
     """One rank's phases in one attempt; `done` closes it."""
 
-    __slots__ = ("names", "redo_until", "said", "times")
+    __slots__ = ("lost", "names", "redo_until", "said", "times")
 
     def __init__(self, redo_until: int) -> None:
         self.times: list[int] = []
         self.names: list[str] = []
         self.said = ""  # the last phase frame, before steps repaint it
         self.redo_until = redo_until  # highest step that an earlier attempt reached, -1 = none
+        self.lost = Lost()
 
     def phase(self, time_ns: int, name: str) -> None:
         """A phase frame: from now on."""
+        self.lost.heard(time_ns)
         self.said = "ending" if name == "done" else name
         self._change(time_ns, self._working() if self.said == "compute" else self.said)
 
     def record(self, from_ns: int, to_ns: int, step: int, wait_ns: int) -> None:
         """A record of a step, or of several, from `from_ns` to `to_ns`: what that time was."""
+        self.lost.heard(from_ns)
         if not self.times or self.said in ("", "starting"):
             self.said = "compute"  # a program that names no phases, but steps
             self._change(from_ns, self._working())
@@ -56,8 +60,19 @@ class Track:
 
     def end(self, time_ns: int) -> None:
         """The rank's process has ended."""
+        self.lost.heard(time_ns)
         self.said = "ending"
         self._change(time_ns, "ending")
+
+    def lose(self, gap: Gap) -> None:
+        """What the rank told is damaged."""
+        self.lost.lose(gap)
+        if gap.hides("told"):
+            self.said = ""
+
+    def changes(self) -> Iterable[tuple[int, str]]:
+        """From when on it was in which phase, `UNKNOWN` where nobody knows."""
+        return zip(*self.lost.over(self.times, self.names), strict=True)
 
     def _working(self) -> str:
         return "redone" if self.redo_until >= 0 else "compute"
@@ -131,6 +146,7 @@ def _spans(run: Run, stretches: list[Stretch], limit: int) -> tuple[Span, ...]:
     return tuple(
         Span(t0_s=(from_ns - origin_ns) / NS, t1_s=(to_ns - origin_ns) / NS, phase=phase)
         for from_ns, to_ns, phase in bounded(merged(stretches), limit)
+        if phase != UNKNOWN
     )
 
 
@@ -180,13 +196,12 @@ def _fault(run: Run, attempt: Attempt) -> tuple[int, str] | None:
 
 
 def majority(tracks: Iterable[Track], from_ns: int, to_ns: int) -> list[Stretch]:
-    """What most tracks are in, from `from_ns` to `to_ns`; of a draw, the lowest rank's. Untold is starting."""
+    """What most tracks are in, from `from_ns` to `to_ns`; of a draw, the lowest rank's. Untold is starting.
+
+    `UNKNOWN` where it is of every track; else those that are known decide.
+    """
     known = tuple(tracks)
-    changes = sorted(
-        (time_ns, place, name)
-        for place, track in enumerate(known)
-        for time_ns, name in zip(track.times, track.names, strict=True)
-    )
+    changes = sorted((time_ns, place, name) for place, track in enumerate(known) for time_ns, name in track.changes())
     now = ["starting"] * max(1, len(known))
     counts = {"starting": len(now)}
     out: list[Stretch] = []
@@ -195,8 +210,8 @@ def majority(tracks: Iterable[Track], from_ns: int, to_ns: int) -> list[Stretch]
         counts[now[place]] -= 1
         counts[name] = counts.get(name, 0) + 1
         now[place] = name
-        most = max(counts.values())
-        winner = next(each for each in now if counts[each] == most)
+        most = max((many for each, many in counts.items() if each != UNKNOWN), default=0)
+        winner = next((each for each in now if each != UNKNOWN and counts[each] == most), UNKNOWN)
         if winner != phase:
             at_ns = min(max(time_ns, since_ns), to_ns)
             out.append((since_ns, at_ns, phase))

@@ -56,6 +56,12 @@ class Series:
         if self.count and not math.isnan(self._v[self.count - 1]):
             self._append(max(t_s, self.last_t_s), math.nan, seq)
 
+    def blank(self, from_s: float, to_s: float) -> None:
+        """What was added between two times is not known after all."""
+        first = int(np.searchsorted(self.t_s, from_s, side="right"))
+        last = int(np.searchsorted(self.t_s, to_s, side="left"))
+        self._v[first:last] = math.nan
+
     def since(self, seq: int) -> tuple[Floats, Floats]:
         """The points that frames after `seq` brought."""
         first = int(np.searchsorted(self._seq[: self.count], seq, side="right"))
