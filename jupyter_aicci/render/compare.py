@@ -39,7 +39,7 @@ def runs_table(document: Json) -> Table:
     )
     rows = tuple((name, *(cell(run) for run in runs)) for name, cell in lines)
     columns = ("", *_names(runs))
-    return Table(columns=columns, rows=rows, empty="No run to compare.")
+    return Table(columns=columns, named=True, rows=rows, empty="No run to compare.")
 
 
 def reasons(document: Json) -> tuple[str, ...]:

@@ -17,13 +17,14 @@ class Table:
     columns: tuple[str, ...]
     right: tuple[str, ...] = ()  # columns of numbers, which stand to the right
     rows: tuple[tuple[str, ...], ...]
+    named: bool = False  # the headings are names and ids, which stay as they are written
     empty: str  # shown instead of the table when there is no row
 
     def to_text(self) -> str:
         """Aligned lines without trailing blanks."""
         if not self.rows:
             return self.empty
-        lines = [tuple(column.upper() for column in self.columns), *self.rows]
+        lines = [self.columns if self.named else tuple(column.upper() for column in self.columns), *self.rows]
         widths = [max(_width(line[index]) for line in lines) for index in range(len(self.columns))]
         return "\n".join(self._line(line, widths) for line in lines)
 
