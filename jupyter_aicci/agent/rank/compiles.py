@@ -52,6 +52,8 @@ def jax(module: ModuleType, session: Session) -> None:
             clock = session.clock
             if clock.free or clock.at == clock.base:
                 clock.moved(COMPILE, stretches.new_ns(from_ns, to_ns), from_ns, to_ns)
+            for hear in session.on_compiled:
+                hear(to_ns - from_ns)
         except Exception as error:
             breaker.fault(error)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from . import accelerator, bars, collectives, compiles, loops, rendezvous, saves, torch_hooks, transport
+from . import accelerator, bars, collectives, compiles, loops, profiled, rendezvous, saves, torch_hooks, transport
 from .session import Session, Stop
 
 LEVELS = ("off", "basic", "full")
@@ -32,6 +32,7 @@ BASIC: dict[str, Hook] = {
     "safetensors.torch": saves.safetensors,
     "torch._dynamo.callback": compiles.dynamo,
     "jax._src.monitoring": compiles.jax,
+    "jax._src.profiler": profiled.steps,
 }
 FULL: dict[str, Hook] = {
     "torch.distributed.distributed_c10d": collectives.works,

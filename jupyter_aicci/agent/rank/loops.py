@@ -82,7 +82,8 @@ def _lightning_callback(base: Any, session: Session) -> Any:
         def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
             if begun and begun.pop():
                 evals.end()
-            heard.seen(lambda: _log(session, trainer.callback_metrics))
+            if not trainer.sanity_checking:  # a few batches before the first step, for the program's own sake
+                heard.seen(lambda: _log(session, trainer.callback_metrics))
 
     Told.__module__ = "aicci"
     return Told

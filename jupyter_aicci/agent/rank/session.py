@@ -61,6 +61,7 @@ class Session:
         self.planned = 0  # how many steps there will be, 0 = not known
         self.every_second: list[Callable[[], None]] = []  # looked at when a frame is due, once a second
         self.device: Any = None  # what marks time on the accelerator in use (rank/accelerator.py)
+        self.on_compiled: list[Callable[[int], None]] = []  # hear how many ns each of JAX's compilations took
         self._numbers = _Numbers()
         self._records = Records()
         self._stepped = False  # the clock's thread is known to be the one that steps
