@@ -23,7 +23,7 @@ def under_one(bars: Sequence[PhaseLane]) -> tuple[PhaseLane, ...]:
     nodes = of_nodes(bars)
     if len(nodes) <= MOST_NODE_BARS:
         return tuple(bars)
-    name, note = f"{len(nodes)} nodes", "what most of them do"
+    name, note = f"{len(nodes)} nodes", "majority"
     whole = PhaseLane(id=NODES, name=name, note=note, spans=tuple(most(nodes)), folded=True)
     return (whole, *(_under(bar) for bar in bars))
 

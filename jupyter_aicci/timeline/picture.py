@@ -212,7 +212,7 @@ def _legend(card: _Card, view: View, top: float) -> None:
             card.text(x, y, "…", colour=THEME.muted)
             return
         card.box(x, y - 5, 10, 10, **_filling(phase))
-        x += 16 + card.text(x + 16, y, row.label, px=11.5, colour=THEME.muted) + 18
+        x += 16 + card.text(x + 16, y, row.label, px=11.5, colour=THEME.muted) + 16
     if any(isinstance(lane, HeatLane) and not lane.parent for lane in view.lanes):
         _heat_legend(card, x, y)
 
