@@ -9,6 +9,7 @@ Rule 2: a size that fails, has no room or may not cost so much is told and skipp
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_aicci.client.fingerprint import fingerprint
 from jupyter_aicci.client.program import Program
 from jupyter_aicci.model.errors import AicciError
+from jupyter_aicci.model.ids import new_run_id
 from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.model.text import duration
@@ -93,30 +95,35 @@ def _probe_one(client: Client, spec: RunSpec, program: Program, size: Size) -> P
         foreseen = client.forecast(spec)
         if foreseen["starts"] != "now":
             return Probed(size=size, speed=None, why=f"it would have to wait: {foreseen['reason']}")
-        return _run_one(client, client.submit(spec, program), size)
+        return _run_one(client, spec, program, size)
     except AicciError as error:
         return Probed(size=size, speed=None, why=error.message)
 
 
-def _run_one(client: Client, run: Run, size: Size) -> Probed:
+def _run_one(client: Client, spec: RunSpec, program: Program, size: Size) -> Probed:
+    run_id = new_run_id(secrets.randbelow)  # known before it is there: whenever Stop comes, the probe can be ended
     try:
-        while True:
-            summary, speed = run.summary(), client.speed(run.id)
-            if summary["state"] in TERMINAL:
-                break
-            if speed["measured"] and speed["measured"]["steps"] >= STEADY:
-                with contextlib.suppress(AicciError):  # it ended just now
-                    run.stop(reason="the probe has seen enough steps")
-                summary = run.wait()
-                break
-            time.sleep(LOOK_S)
+        summary = _seen_enough(client.submit(spec, program, run_id=run_id), client)
     except KeyboardInterrupt:
         with contextlib.suppress(AicciError):
-            run.stop(grace_s=1.0, reason="the probe was stopped")
+            client.stop(run_id, grace_s=1.0, reason="the probe was stopped")
         raise
-    speed = client.speed(run.id)
+    speed = client.speed(run_id)
     failed = "" if summary["state"] == State.SUCCEEDED else summary["reason"]
     return Probed(size=size, speed=speed, why=failed or speed["why"])
+
+
+def _seen_enough(run: Run, client: Client) -> Json:
+    """The summary of its end, which comes as soon as it has shown enough steps."""
+    while True:
+        summary, speed = run.summary(), client.speed(run.id)
+        if summary["state"] in TERMINAL:
+            return summary
+        if speed["measured"] and speed["measured"]["steps"] >= STEADY:
+            with contextlib.suppress(AicciError):  # it ended just now
+                run.stop(reason="the probe has seen enough steps")
+            return run.wait()
+        time.sleep(LOOK_S)
 
 
 def _outcome(client: Client, done: list[Probed], nodes: int) -> tuple[str, ...]:

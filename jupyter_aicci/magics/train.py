@@ -16,7 +16,7 @@ from typing import Any
 
 from jupyter_aicci.client import Client, Program
 from jupyter_aicci.datasets.mounts import check_mounts
-from jupyter_aicci.magics.outcomes import Detached
+from jupyter_aicci.magics.outcomes import Cancelled
 from jupyter_aicci.magics.watch import Watch
 from jupyter_aicci.model.commands import find_command, parse_words
 from jupyter_aicci.model.errors import UserError, did_you_mean
@@ -67,7 +67,8 @@ def _probe(client: Client, spec: RunSpec, program: Program) -> None:
     try:
         probe(client, spec, program, print)
     except KeyboardInterrupt:
-        raise Detached("stopped while probing; the run was not submitted") from None
+        print("Stopped while probing: the probe was ended, and the run was not submitted.")
+        raise Cancelled("stopped while probing") from None
 
 
 def options_given(words: str) -> dict[str, Any]:
