@@ -83,7 +83,7 @@ class Speeds:
         """What the run itself showed; of an ended run as it was kept."""
         again_s, known = self._known.get(run.id, (0.0, None))
         began_s = time.monotonic()
-        if known is not None and (known["final"] or began_s < again_s):
+        if known is not None and (known["final"] or (not run.ended and began_s < again_s)):
             return known
         path = self._home.speed_json(run.id)
         found = read_json(path) if run.ended else None
