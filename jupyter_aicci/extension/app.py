@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from jupyter_server.extension.application import ExtensionApp
 
-from jupyter_aicci.extension import bokehjs, drawings, handlers
+from jupyter_aicci.extension import bokehjs, downloads, drawings, handlers
 from jupyter_aicci.extension.stream import RunStream
 from jupyter_aicci.extension.upstream import Upstream
 from jupyter_aicci.store.paths import Home
@@ -26,12 +26,14 @@ class AicciApp(ExtensionApp):
     def initialize_settings(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-start")
         self._drawing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-draw")
-        self._upstream = Upstream(Home.from_environment(os.environ), self._threads)
-        self.settings.update(aicci_upstream=self._upstream, aicci_drawing=self._drawing)
+        home = Home.from_environment(os.environ)
+        self._upstream = Upstream(home, self._threads)
+        self.settings.update(aicci_home=home, aicci_upstream=self._upstream, aicci_drawing=self._drawing)
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(handlers.ROUTES)
         self.handlers.extend(drawings.ROUTES)
+        self.handlers.extend(downloads.ROUTES)
         self.handlers.extend(bokehjs.ROUTES)
         self.handlers.append((rf"/aicci/api/runs/{handlers.REF}/stream", RunStream))
 

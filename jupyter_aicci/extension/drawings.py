@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
@@ -19,6 +19,8 @@ from jupyter_aicci.extension.handlers import REF, AicciHandler, run_path
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.timeline.bundle import bundle
 from jupyter_aicci.timeline.lanes import view_from_json
+
+Made = TypeVar("Made")
 
 
 def warm_up() -> None:
@@ -35,7 +37,7 @@ class DrawingHandler(AicciHandler):
             raise UserError("bad_number", f"?width_px={width}: expected a number of pixels.", field="width_px")
         return cast(dict[str, Any], await self.ask(run_path(ref, f"view?width_px={width}")))
 
-    async def draw(self, function: Callable[..., bytes], *args: Any) -> bytes:
+    async def draw(self, function: Callable[..., Made], *args: Any) -> Made:
         thread = cast(Executor, self.settings["aicci_drawing"])
         return await asyncio.get_running_loop().run_in_executor(thread, function, *args)
 

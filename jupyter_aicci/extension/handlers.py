@@ -53,7 +53,7 @@ class AicciHandler(AicciBase, APIHandler):
         query = f"?{self.request.query}" if self.request.query else ""
         answer = await self.upstream.call(verb, f"/v1/{path}{query}", body, limit_s=limit_s)
         self.set_status(answer.code)
-        self.finish(answer.body)
+        self.finish(answer.body, set_content_type=answer.headers.get("Content-Type", "application/json"))
 
     async def ask(self, target: str) -> Any:
         """The service's JSON answer to a GET; an error of the service becomes this request's error."""
@@ -105,8 +105,8 @@ class Write(AicciHandler):
         await self.pass_on("POST", self.request.body)
 
 
-class Forecast(AicciHandler):
-    """The line of waiting runs; and what would happen to a run that is not sent."""
+class ReadWrite(AicciHandler):
+    """Routes that are looked at and written to: forecasts, bills."""
 
     @web.authenticated
     @authorized
@@ -140,10 +140,14 @@ ROUTES: list[tuple[str, type[AicciHandler]]] = [
     (r"/aicci/api/status", Read),
     (r"/aicci/api/shapes", Read),
     (r"/aicci/api/queues", Read),
-    (r"/aicci/api/forecast", Forecast),
+    (r"/aicci/api/metrics", Read),
+    (r"/aicci/api/costs", Read),
+    (r"/aicci/api/costs/focus", Read),
+    (r"/aicci/api/forecast", ReadWrite),
     (r"/aicci/api/runs", Launch),
     (rf"/aicci/api/runs/{REF}", Read),
     (rf"/aicci/api/runs/{REF}/stop", Write),
     (rf"/aicci/api/runs/{REF}/wait", Wait),
-    (rf"/aicci/api/runs/{REF}/(?:logs|cost|view)", Read),
+    (rf"/aicci/api/runs/{REF}/cost", ReadWrite),
+    (rf"/aicci/api/runs/{REF}/(?:logs|view|speed)", Read),
 ]

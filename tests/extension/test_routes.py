@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,12 @@ from typing import Any
 import bokeh
 import pytest
 from jupyter_builders import Jupyter, kill_service, plain_program, service_of_the_test, service_pid
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from jupyter_aicci.client import Client, Program, Run
-from jupyter_aicci.extension import bokehjs, drawings, handlers
+from jupyter_aicci.extension import bokehjs, downloads, drawings, handlers
 from jupyter_aicci.model.spec import RunSpec
 
 BOKEH = f"aicci/bokeh/{bokeh.__version__}/bokeh.min.js"
@@ -26,17 +30,22 @@ READS = (
     "aicci/api/shapes",
     "aicci/api/queues",
     "aicci/api/forecast",
+    "aicci/api/metrics",
+    "aicci/api/costs",
+    "aicci/api/costs/focus",
     "aicci/api/runs/r1",
     "aicci/api/runs/r1/view",
     "aicci/api/runs/r1/logs",
     "aicci/api/runs/r1/cost",
+    "aicci/api/runs/r1/speed",
+    "aicci/api/runs/r1/export?format=csv",
     "aicci/api/runs/r1/wait",
     "aicci/api/runs/r1/figure",
     "aicci/api/runs/r1/picture.png",
     "aicci/api/runs/r1/bundle",
     BOKEH,
 )
-WRITES = ("aicci/api/runs", "aicci/api/forecast", "aicci/api/runs/r1/stop")
+WRITES = ("aicci/api/runs", "aicci/api/forecast", "aicci/api/runs/r1/stop", "aicci/api/runs/r1/cost")
 STREAM = "aicci/api/runs/r1/stream"
 
 ONLY_LOOKING = """
@@ -237,6 +246,45 @@ def test_a_run_is_drawn_as_figure_picture_and_bundle(jupyter: Jupyter, client: C
     assert "succeeded" in bundle["text/plain"]
 
 
+def test_a_run_is_taken_away_as_a_file(jupyter: Jupyter, client: Client) -> None:
+    """Each format with its type and a name; three tables as one ZIP; an unknown format is refused in our words."""
+    run = submit(client, plain_program(20, 0.01))
+    run.wait(60)
+    found = {}
+    for name in ("perfetto", "csv", "parquet", "png", "html"):
+        answer = jupyter.ask(f"aicci/api/runs/{run.id}/export?format={name}")
+        assert answer.status == 200
+        assert int(answer.headers["Content-Length"]) == len(answer.body)
+        found[name] = answer.headers["Content-Type"], answer.headers["Content-Disposition"].partition("=")[2].strip('"')
+    assert found == {
+        "perfetto": ("application/octet-stream", f"{run.id}.pftrace"),
+        "csv": ("application/zip", f"{run.id}.csv.zip"),
+        "parquet": ("application/zip", f"{run.id}.parquet.zip"),
+        "png": ("image/png", f"{run.id}.png"),
+        "html": ("text/html; charset=utf-8", f"{run.id}.html"),
+    }
+    packed = zipfile.ZipFile(io.BytesIO(jupyter.ask(f"aicci/api/runs/{run.id}/export?format=csv").body))
+    assert packed.namelist() == [f"{run.id}.{table}.csv" for table in ("metrics", "phases", "costs")]
+    assert len(packed.read(f"{run.id}.phases.csv").splitlines()) - 1 == len(run.phases()) > 20
+    assert jupyter.ask(f"aicci/api/runs/{run.id}/export?format=cvs").json["code"] == "unknown_export"
+
+
+def test_metrics_are_scraped_through_the_login(jupyter: Jupyter, client: Client) -> None:
+    """With the token as Prometheus sends it, and of the type that Prometheus asks for."""
+    run = submit(client, plain_program(600, 0.05))
+    bearer = {"Authorization": f"Bearer {jupyter.token}"}
+    until = time.monotonic() + 30
+    while True:
+        answer = jupyter.ask("aicci/api/metrics", token=False, headers=bearer)
+        families = {each.name: each for each in text_string_to_metric_families(answer.body.decode())}
+        if "aicci_rank_cpu_cores" in families or time.monotonic() > until:
+            break
+        time.sleep(0.2)
+    run.stop(0.0)
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert {sample.labels["run"] for sample in families["aicci_rank_cpu_cores"].samples} == {run.id}
+
+
 def test_bokehjs_comes_from_the_installed_package(jupyter: Jupyter) -> None:
     """Exactly the figure's version, kept by the browser for ever; no other version and no other file."""
     answer = jupyter.ask(BOKEH)
@@ -249,7 +297,7 @@ def test_bokehjs_comes_from_the_installed_package(jupyter: Jupyter) -> None:
 
 def test_every_route_is_behind_login_and_rights() -> None:
     """No handler has a verb that is not wrapped by both decorators."""
-    for _, handler in (*handlers.ROUTES, *drawings.ROUTES, *bokehjs.ROUTES):
+    for _, handler in (*handlers.ROUTES, *drawings.ROUTES, *downloads.ROUTES, *bokehjs.ROUTES):
         verbs = [name for name in ("get", "post", "put", "patch", "delete", "head") if name in vars(handler)]
         assert verbs, handler
         for verb in verbs:
