@@ -55,6 +55,7 @@ LOOP = f"""
 import statistics, time
 import torch
 torch.manual_seed(0)
+torch.set_num_threads(1)  # a rank has as many as its shape has CPUs; here all have one
 model = torch.nn.Sequential(*[torch.nn.Linear(256, 256) for _ in range(4)])
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
 data, took_s = torch.randn(128, 256), []
