@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .reader import Note, Readings
+    from .driver import Note, Readings
 
 ROOT = "/sys/class/drm"
 VENDOR = b"0x1002"

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .reader import Note, Readings
+    from .driver import Note, Readings
 
     Row = tuple[str, str, str, dict[str, float]]
 

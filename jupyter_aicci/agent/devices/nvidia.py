@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .reader import Note, Readings
+    from .driver import Note, Readings
 
 KIB = 1024
 ALL_LINKS = 0xFFFFFFFF  # as scopeId: the sum over all links

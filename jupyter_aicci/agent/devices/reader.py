@@ -15,16 +15,8 @@ from collections import deque
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Protocol
 
-    Note = tuple[str, str, dict[str, Any]]  # (topic, text, data)
-    Readings = dict[str, dict[str, float]]
-
-    class Driver(Protocol):
-        """The devices of one maker that belong to the run."""
-
-        def read(self, *, slow: bool) -> Readings:
-            """What each device says now, by its index; `slow` with what changes seldom or costs much."""
+    from .driver import Driver, Note, Readings
 
 
 class Reader:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from .reader import Note
+    from .driver import Note
 
 WAIT_MS = 60_000
 MEANINGS = {
