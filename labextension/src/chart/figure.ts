@@ -53,11 +53,11 @@ export class EmbeddedFigure implements IDisposable {
   /** Show this view, with the lanes of `part` where only a part is shown; lanes that are the same object are left alone. */
   show(view: IView, part: IView | null): void {
     const lanes = part ? new Map(part.lanes.map(lane => [lane.id, lane])) : null;
-    for (const { id } of view.lanes) {
-      const lane = lanes ? lanes.get(id) : view.lanes.find(each => each.id === id);
-      if (lane && this._shown.get(id) !== lane) {
-        this._showLane(lane);
-        this._shown.set(id, lane);
+    for (const whole of view.lanes) {
+      const lane = lanes ? lanes.get(whole.id) : whole;
+      if (lane && this._shown.get(whole.id) !== lane) {
+        this._showLane(lane, whole);
+        this._shown.set(whole.id, lane);
       }
     }
     this._showFindings(view.findings, view.lanes);
@@ -108,7 +108,8 @@ export class EmbeddedFigure implements IDisposable {
     }
   }
 
-  private _showLane(lane: Lane): void {
+  /** The lane's data; the colours of heat mean the same in every window: they are scaled by all of the run. */
+  private _showLane(lane: Lane, whole: Lane): void {
     const source = this._named.get(`lane:${lane.id}`);
     if (lane.kind === 'phases') {
       const { spans } = lane;
@@ -116,7 +117,7 @@ export class EmbeddedFigure implements IDisposable {
       return;
     }
     if (lane.kind === 'heat') {
-      this._showHeat(lane, source as IBokehSource | undefined);
+      this._showHeat(lane, source as IBokehSource | undefined, whole.kind === 'heat' ? whole : lane);
       return;
     }
     source?.setv({ data: { t: lane.t, v: lane.v.map(value => value ?? NaN) } });
@@ -125,7 +126,7 @@ export class EmbeddedFigure implements IDisposable {
     this._showRange(lane);
   }
 
-  private _showHeat(lane: IHeatLane, source: IBokehSource | undefined): void {
+  private _showHeat(lane: IHeatLane, source: IBokehSource | undefined, whole: IHeatLane): void {
     const rows = heatImage(lane).reverse(); // an image begins at its bottom
     const columns = rows[0]?.length ?? 0;
     const old = source && column(source, 'image')[0];
@@ -134,7 +135,7 @@ export class EmbeddedFigure implements IDisposable {
     }
     const Values = old.constructor as BokehArray;
     const [x, last] = [lane.t[0] ?? 0, lane.t.at(-1) ?? 0];
-    const [low, high] = heatScale(lane);
+    const [low, high] = heatScale(whole);
     this._named.get(`scale:${lane.id}`)?.setv({ low, high });
     source.setv({ data: { image: [new Values(rows.flat(), [rows.length, columns])], x: [x], dw: [last - x] } });
   }
