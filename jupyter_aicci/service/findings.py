@@ -69,7 +69,7 @@ class Findings:
             return looked.found
         if not run.attempts:
             return ()
-        told = self._told(run) if run.ended else ()
+        told = self.told(run) if run.ended else ()
         if not told and run.id not in self._going:
             self._look(run, self._show)
         looked = self._looked.get(run.id)
@@ -83,7 +83,7 @@ class Findings:
 
     def settle(self, run: Run) -> None:
         """The run has ended and its frames are complete: write down what was wrong with it."""
-        if run.attempts and not self._told(run):
+        if run.attempts and not self.told(run):
             self._look(run, self._write)
 
     def _look(self, run: Run, then: Callable[[Run, Looked], None]) -> None:
@@ -151,7 +151,7 @@ class Findings:
         except Exception:
             LOG.exception("the findings of run %s are not written down", run.id)
 
-    def _told(self, run: Run) -> tuple[Json, ...]:
+    def told(self, run: Run) -> tuple[Json, ...]:
         """What the journal says; () where it says nothing: nothing was found, or the service ended before it could."""
         rows = [event for _, event in self._runs.journal.rows(run.id, 0) if isinstance(event, Noted)]
         found = tuple(

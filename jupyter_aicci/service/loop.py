@@ -97,7 +97,7 @@ class Loop:
         )  # what a --stop-if brings about
         self.settle: Callable[[Run], None] = lambda run: None  # while the frames of a run that has ended are still open
         self.keep: Callable[[Run, FrameStore], None] = lambda run, store: None  # the frames of a run that goes on
-        self.put_away: Callable[[Run, FrameStore], None] = lambda run, store: store.close()  # of one that has ended
+        self.put_away: Callable[[Run, FrameStore | None], None] = _close  # of one that has ended; None: it never began
         self._watches: dict[RunId, Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
@@ -250,8 +250,7 @@ class Loop:
         self._faults.pop(run.id, None)
         self.settle(run)
         watch = self._watches.pop(run.id, None)
-        if watch is not None:
-            self.put_away(run, watch.feed.store)
+        self.put_away(run, watch.feed.store if watch is not None else None)
         self._forget_secrets(run)
 
     def _bury(self, run: Run) -> None:
@@ -481,3 +480,8 @@ class Loop:
             self._faults[run.id] = (again_ns, str(error))
         else:
             self._faults.pop(run.id, None)
+
+
+def _close(run: Run, store: FrameStore | None) -> None:
+    if store is not None:
+        store.close()

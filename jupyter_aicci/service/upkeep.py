@@ -5,6 +5,7 @@ Rule 1: all of it happens in one thread of its own, which is there only while ru
 Rule 2: whatever goes wrong here costs room or the speed of a look, never a frame or a run: it is told and tried again.
 Rule 3: raw samples of up to `RAW_RANKS` ranks stay for ever; of more they stay 2 h and 5 min around what happened, their 10 s
 roll-ups as long as the run lives, 60 s for 90 days, 600 s for ever (facts: 1,000 ranks are 5 GB of samples a day).
+Rule 4: spools of ended runs go after 90 days, those of which every byte was taken over.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_aicci.agent.frames import read_spool
 from jupyter_aicci.model.errors import AicciError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
@@ -23,7 +25,7 @@ from jupyter_aicci.model.text import NS, size
 from jupyter_aicci.service.lazy import bring_timeline
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.events_file import write_events
-from jupyter_aicci.store.frames import FrameStore
+from jupyter_aicci.store.frames import FrameStore, Item
 from jupyter_aicci.store.paths import Home
 from jupyter_aicci.store.remake import open_whole
 from jupyter_aicci.store.sealing import drop_raw, finish, seal_due
@@ -68,10 +70,10 @@ class Upkeep:
         kept.looked_ns, kept.busy = now_ns, True
         self._later(lambda: self._tend(run, store, kept, now_ns))
 
-    def put_away(self, run: Run, store: FrameStore) -> None:
-        """The run has ended: everything is sealed, and its folder can be copied away; closes the store."""
+    def put_away(self, run: Run, store: FrameStore | None) -> None:
+        """The run has ended: everything is sealed, and its folder can be copied away; closes the store, if it ever had one."""
         kept = self._kept.pop(run.id, _Kept())
-        self._later(lambda: self._put_away(run, store, kept))
+        self._later(lambda: self._put_away(run, store, kept) if store is not None else self._events(run, kept))
 
     def tend_ended(self) -> None:
         """Look after runs that ended before this service began, and after what has become old."""
@@ -111,6 +113,7 @@ class Upkeep:
         try:
             if store.last_seq:
                 bring_timeline()
+                tell_torn_ends(store, self._home.run_dir(run.id))
                 finish(store)
                 rollups = kept.rollups or _open_rollups(self._home.run_dir(run.id), run)
                 rollups.take(store)
@@ -139,7 +142,19 @@ class Upkeep:
             rollups.forget(10)
             rollups.forget(60)
             rollups.close()
+            self._remove_spools(run, folder)
             LOG.info("run %s ended more than 90 days ago: of its curves ten minutes each are kept", run.id)
+
+    def _remove_spools(self, run: Run, folder: Path) -> None:
+        """Spools of which every byte is in the frames go; without them a damaged database is what can be read of it."""
+        store = open_whole(folder, self._home.frames_db(run.id))
+        try:
+            for source, offset in store.cursors().items():
+                spool = folder / f"{source}.spool"
+                if spool.exists() and spool.stat().st_size == offset:
+                    spool.unlink()
+        finally:
+            store.close()
 
     def _events(self, run: Run, kept: _Kept) -> None:
         seq = self._runs.journal.last_seq(run.id)
@@ -156,6 +171,20 @@ def drop_old(store: FrameStore, before_ns: int, run_id: RunId) -> None:
     if gone is not None:
         words = f"{gone.frames:,} frames, {size(gone.size_bytes)}"
         LOG.info("run %s: samples from before the last 2 h are dropped (%s): %s", run_id, words, gone.why)
+
+
+def tell_torn_ends(store: FrameStore, folder: Path) -> None:
+    """What stands behind the last whole record of a spool is no longer waited for: its writer has ended."""
+    items: list[Item] = []
+    for source, offset in store.cursors().items():
+        spool = folder / f"{source}.spool"
+        left_bytes = spool.stat().st_size - offset if spool.exists() else 0
+        if left_bytes > 0 and not read_spool(spool, offset)[0]:
+            last_ns = store.select("SELECT max(time_ns) FROM frames WHERE source = ?", source)[0][0]
+            last_ns = last_ns or store.select("SELECT max(to_ns) FROM chunks WHERE source = ?", source)[0][0] or 0
+            gap = {"k": "gap", "t": 0, "from_ns": last_ns, "to_ns": last_ns, "lost_bytes": left_bytes}
+            items.append((source, offset + left_bytes, gap, last_ns))
+    store.append(items)
 
 
 def _open_rollups(folder: Path, run: Run) -> Rollups:

@@ -7,7 +7,7 @@ Rule 2: runs that live keep their accumulator; of those that have ended the late
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,14 @@ from jupyter_aicci.pricing.meter import cost_series, meter
 from jupyter_aicci.service.findings import Findings, Json
 from jupyter_aicci.service.lazy import bring_timeline
 from jupyter_aicci.service.logs import tail_text
+from jupyter_aicci.service.long_runs import LongRuns
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.remake import open_whole
 
 if TYPE_CHECKING:
+    from jupyter_aicci.store.rollups import Rollups
     from jupyter_aicci.timeline.evidence import Evidence
     from jupyter_aicci.timeline.incremental import Accumulator, Delta, Mark
     from jupyter_aicci.timeline.lanes import View
@@ -43,16 +46,17 @@ class Views:
         self._home, self._runs = home, runs
         self._open_store = open_store  # the store that the loop has open, if it has
         self._kept: dict[RunId, Accumulator] = {}
+        self._long = LongRuns(home)
         self.facts: Callable[[Run], Json] = lambda run: {}  # what else is known of a run for its findings
         self._findings = Findings(runs, lambda run: self.evidence(run, self._told_facts(run)), look_closer)
 
     def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
         """The run as it looks now, with the end of rank 0's log."""
         found = self.findings(run)
-        if run.ended and self.accumulator(run).speedup is None:
+        if run.ended and self._drawn(run).speedup is None:
             self._told_facts(run)  # the journal had its findings, so nothing was looked for
         now_ns = self._runs.clock.now_ns()
-        view = self.accumulator(run).view(
+        view = self._drawn(run).view(
             run,
             cost=cost_series(run, now_ns),
             billed=meter(run, now_ns).entries,
@@ -63,22 +67,26 @@ class Views:
             seq=self._runs.seq(run.id),
             told=self._runs.told(run),
         )
+        if (long := self._long_run(run)) is not None:
+            from jupyter_aicci.timeline.overview import overview
+
+            view = overview(view, long[1], run, width_px)
         return replace(view, findings=found)
 
     def _told_facts(self, run: Run) -> Json:
         """What else is known of the run; its speed-up stands among its tiles from now on."""
         facts = self.facts(run)
         if told := facts.get("speedup"):
-            self.accumulator(run).speedup = (told["efficiency"], told["ranks"])
+            self._drawn(run).speedup = (told["efficiency"], told["ranks"])
         return facts
 
     def findings(self, run: Run) -> tuple[Json, ...]:
-        """What is wrong with the run, the costliest first."""
-        return self._findings.of(run)
+        """What is wrong with the run, the costliest first; of a long one that has ended, what its journal says."""
+        return self._findings.of(run) if self._long_run(run) is None else self._findings.told(run)
 
     async def complete(self, run: Run) -> None:
         """Return when the findings of a run that has ended are known, which of most runs is at once."""
-        if run.ended:
+        if run.ended and self._long_run(run) is None:
             await self._findings.complete(run)
 
     def settle(self, run: Run) -> None:
@@ -91,10 +99,14 @@ class Views:
         return self.accumulator(run).gathered.evidence(run, meter(run, now_ns).entries, now_ns=now_ns, facts=facts)
 
     def mark(self, run: Run, view: View, *, width_px: int) -> Mark:
-        return self.accumulator(run).mark(view, width_px)
+        return self._drawn(run).mark(view, width_px)
 
     def delta(self, run: Run, mark: Mark) -> Delta:
         """What a watcher at `mark` does not have yet."""
+        if self._long_run(run):
+            from jupyter_aicci.timeline.incremental import Delta
+
+            return Delta(body=None, mark=mark)  # it has ended: nothing comes after the view
         now_ns = self._runs.clock.now_ns()
         cost = cost_series(run, now_ns)
         return self.accumulator(run).delta(
@@ -106,6 +118,18 @@ class Views:
             seq=self._runs.seq(run.id),
             told=self._runs.told(run),
         )
+
+    def _drawn(self, run: Run) -> Accumulator:
+        """What bars, tiles and cost are drawn from."""
+        long = self._long_run(run)
+        return long[0] if long else self.accumulator(run)
+
+    def _long_run(self, run: Run) -> tuple[Accumulator, Rollups] | None:
+        """What a long run that has ended is drawn from; one that was watched to its end has all of its frames at hand."""
+        if not run.ended or run.id in self._kept:
+            return None
+        with self._store(run) if run.id not in self._long else nullcontext() as store:
+            return self._long.of(run, store)
 
     def accumulator(self, run: Run) -> Accumulator:
         """The run's accumulator with every stored frame in it."""
@@ -132,7 +156,7 @@ class Views:
         if store is not None or not self._home.frames_db(run.id).exists():
             yield store
             return
-        store = FrameStore(self._home.frames_db(run.id))
+        store = open_whole(self._home.run_dir(run.id), self._home.frames_db(run.id))
         try:
             yield store
         finally:

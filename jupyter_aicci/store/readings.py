@@ -1,8 +1,9 @@
 """The numbers of one chunk as named series: what roll-ups and raw windows are read from, without a frame being built.
 
 In: a chunk of samples, steps or logged values, and the spool that it is from. Out: matrices of readings by series, where a series
-is (scope, metric, owner): the names of `model/metrics.py`; `value:loss` for what a rank logged; of steps `own_step` (seconds of its
-own, a step), `data_wait_share`, `comm_share`, and `phase:compute` … (nanoseconds in each phase, counted where the record ends).
+is (scope, metric, owner): the names of `model/metrics.py`; `value:loss` for what a rank logged; of steps `step` and `own_step`
+(seconds a step, and those of its own), `data_wait_share`, `comm_share`, and `phase:compute` … (nanoseconds in each phase, counted
+where the record ends).
 Rule: NaN is "not said at this moment"; what is no number (text, booleans) has no series.
 """
 
@@ -131,6 +132,7 @@ def _step_series(
     step = total - sum((by_name[name] for name in APART if name in by_name), none)
     whole = np.maximum(step, 1)
     made = {
+        "step": step / count / 1e9,
         "own_step": (step - comm) / count / 1e9,
         "data_wait_share": wait / whole,
         "comm_share": comm / whole,

@@ -111,7 +111,7 @@ class Rollups:
     def metrics(self) -> tuple[tuple[str, str], ...]:
         """Every (scope, metric) that is here."""
         with self._guard:
-            names = (path.name.split(".") for path in self.folder.glob(f"*.{WIDTHS_S[0]}.col"))
+            names = (path.name.split(".") for path in self.folder.glob(f"*.{WIDTHS_S[-1]}.col"))
             return tuple(sorted((parts[0], unquote(".".join(parts[1:-2]))) for parts in names))
 
     def span_s(self) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from run_builders import T0, S, placed, stepped, submitted
 
+from jupyter_aicci.agent.frames import encode
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import Step
 from jupyter_aicci.service.runs import Runs
@@ -178,3 +179,57 @@ def test_a_damaged_line_of_the_events_costs_that_line(house: House) -> None:
     events, lost = read_events(house.folder)
     assert events == [event for _, event in house.journal.rows(RUN)][:-1]
     assert lost == ("2 lines of events.jsonl cannot be read.",)
+
+
+def test_a_run_that_ended_while_it_was_queued_has_its_rows_in_its_folder(house: House) -> None:
+    """It never had a frame; its folder can be shown all the same."""
+    house.runs.record((submitted(RUN), stepped(Step.ENQUEUE, T0, run_id=RUN)))
+    house.runs.record((stepped(Step.STOP, T0 + S, run_id=RUN, reason="enough"),))
+    house.upkeep.put_away(house.runs[RUN], None)
+    house.upkeep.close()
+    assert read_events(house.folder)[0] == [event for _, event in house.journal.rows(RUN)]
+
+
+def test_what_is_torn_at_the_end_of_a_spool_is_told_when_the_run_has_ended(house: House) -> None:
+    """Nobody writes the rest any more."""
+    house.begin()
+    spool = house.folder / f"{AGENT}.spool"
+    spool.parent.mkdir(parents=True)
+    whole = encode({"k": "sample", "t": S, "ranks": {}})
+    spool.write_bytes(whole + encode({"k": "torn"})[:-4])
+    store = house.store()
+    store.append([(AGENT, len(whole), {"k": "sample", "t": S, "ranks": {}}, T0 + S)])
+    house.end()
+    house.upkeep.put_away(house.runs[RUN], store)
+    house.upkeep.close()
+    copy = FrameStore(house.home.frames_db(RUN), read_only=True)
+    assert [(frame.frame["k"], frame.frame.get("lost_bytes")) for frame in copy.all()] == [
+        ("sample", None), ("gap", spool.stat().st_size - len(whole))
+    ]  # fmt: skip
+    assert copy.cursors() == {AGENT: spool.stat().st_size}
+    copy.close()
+
+
+def test_spools_go_after_90_days_if_every_byte_was_taken_over(house: House) -> None:
+    """The one that was read to its end, not the one with a frame more in it."""
+    house.begin()
+    store = house.store()
+    other = AGENT.replace("agent", "rank-0")
+    for source, more in ((AGENT, b""), (other, encode({"k": "more"}))):
+        spool = house.folder / f"{source}.spool"
+        spool.parent.mkdir(parents=True, exist_ok=True)
+        spool.write_bytes(b"x" * 40 + more)
+        store.append([(source, 40, {"k": "sample", "t": S, "ranks": {"0": {"cpu": 1.0}}}, T0 + S)])
+    store.close()
+    house.end()
+    house.now_s = 0.0
+    house.upkeep.tend_ended()
+    house.upkeep.close()
+    assert (house.folder / f"{AGENT}.spool").exists()
+    house.now_s = 91.0 * DAY_S
+    house.upkeep.tend_ended()
+    house.upkeep.close()
+    assert [path.name for path in house.folder.glob("attempt-1/node-0/*.spool")] == ["rank-0.spool"]
+    copy = house.store()
+    assert len(copy.all()) == 2, "the frames stay"
+    copy.close()

@@ -256,3 +256,17 @@ def run_child(directory: Path, fail_at: str) -> int:
     env = {**os.environ, "AICCI_FAIL_AT": fail_at, "PYTHONPATH": str(Path(children.__file__).parent)}
     command = [sys.executable, children.__file__, "rollups", str(directory)]
     return subprocess.run(command, env=env, timeout=60, check=False, capture_output=True).returncode
+
+
+def test_what_is_left_when_the_finest_buckets_are_gone_is_found(tmp_path: Path) -> None:
+    """A large run that has ended has no 10 s buckets: its metrics and owners are known all the same."""
+    store = filled(tmp_path)
+    rollups = rolled(tmp_path, store)
+    before = rollups.metrics()
+    rollups.forget(10)
+    rollups.close()
+    copy = looked_at(tmp_path)
+    assert copy.metrics() == before
+    assert copy.owners("cpu") == ("rank-0", "rank-1", "rank-2", "rank-3")
+    assert copy.window("cpu", ["rank-0"], 0, 600, 800).column_s == 60.0
+    store.close()

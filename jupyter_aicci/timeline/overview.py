@@ -1,0 +1,172 @@
+"""A view of a long run from its roll-ups: as many buckets are read as there are columns, however long the run was.
+
+In: a view that holds what happened (bars, tiles, cost), and the roll-ups. Out: the same view with strip and curves in it.
+Rule 1: a curve of one owner has of each column the first, the lowest, the highest and the last value; a curve over all owners is
+the sum, or the mean, of the owners' means. A column in which nothing was seen is a break.
+Rule 2: all of it is made anew for each window; nothing is kept.
+Must not import: the store; roll-ups come in as `Rolled` (`store.rollups.Rollups` is one).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.text import duration, number
+from jupyter_aicci.timeline.curves import MOST_VALUE_LANES
+from jupyter_aicci.timeline.gauges import GAUGES, MOST_OWNERS, Gauge, lane_name, lane_value, owner_name, written
+from jupyter_aicci.timeline.lanes import Floats, HeatLane, Lane, PhaseLane, SeriesLane, View
+from jupyter_aicci.timeline.strip import MOST_CELLS, MOST_COLUMNS, PX_A_COLUMN
+from jupyter_aicci.timeline.tiles import THROUGHPUT
+
+Points = tuple[Floats, Floats]
+
+
+class Rolled(Protocol):
+    """Roll-ups, as far as they are drawn from."""
+
+    def metrics(self) -> tuple[tuple[str, str], ...]: ...
+    def owners(self, metric: str, scope: str = "rank") -> tuple[str, ...]: ...
+    def window(self, metric: str, owners: Sequence[str], from_s: float, to_s: float, columns: int) -> Any: ...
+    def heat(
+        self, metric: str, from_s: float, to_s: float, columns: int, scope: str = "rank"
+    ) -> tuple[tuple[str, ...], Floats, Floats]: ...
+    def damaged(self) -> tuple[str, ...]: ...
+
+
+def overview(view: View, rolled: Rolled, run: Run, width_px: int) -> View:
+    """The view with its strip and curves out of the roll-ups, over its window or all of the run."""
+    from_s, to_s = view.window or (0.0, view.end_s)
+    drawn = _Drawn(rolled, run, from_s, max(to_s, from_s + 1.0), width_px)
+    bars = [lane for lane in view.lanes if isinstance(lane, PhaseLane)]
+    heat = list(drawn.heat())
+    lanes: list[Lane] = [*bars, *heat, *drawn.steps(bool(heat)), *drawn.values(), *drawn.gauges(), view.lanes[-1]]
+    return replace(view, lanes=tuple(_with_damage(lane, rolled.damaged()) for lane in lanes))
+
+
+class _Drawn:
+    """One window of one run."""
+
+    def __init__(self, rolled: Rolled, run: Run, from_s: float, to_s: float, width_px: int) -> None:
+        self._rolled, self._run = rolled, run
+        self._from_s, self._to_s, self._width_px = from_s, to_s, width_px
+        self._metrics = set(rolled.metrics())
+
+    def heat(self) -> Iterator[HeatLane]:
+        """The strip of each rank's own time, where there is more than one."""
+        owners = self._rolled.owners("own_step")
+        if len(owners) < 2:
+            return
+        columns = max(1, min(self._width_px // PX_A_COLUMN, MOST_COLUMNS, MOST_CELLS // len(owners)))
+        owners, edges, v = self._rolled.heat("own_step", self._from_s, self._to_s, columns)
+        known = v[np.isfinite(v)]
+        last = np.flatnonzero(np.isfinite(v).any(axis=0))
+        yield HeatLane(
+            id="step_heat", name="step time", unit="s", note="own time of each rank", folded=True, t_s=edges, v=v,
+            rows=tuple(int(whose.removeprefix("rank-")) for whose in owners),
+            lo=float(known.min()) if len(known) else 0.0,
+            hi=float(known.max()) if len(known) else 1.0,
+            value=duration(float(np.nanmean(v[:, last[-1]]))) if len(last) else "",
+        )  # fmt: skip
+
+    def steps(self, under_heat: bool) -> Iterator[SeriesLane]:
+        """Step time of the lowest rank."""
+        owners = self._rolled.owners("step")
+        if owners:
+            t_s, v, last = self._curve("step", owners[0])
+            lane = _lane("step_time", "step time", "s", "" if np.isnan(last) else duration(last), t_s, v)
+            name = owners[0].replace("-", " ")
+            yield replace(lane, parent="step_heat", name=name) if under_heat else lane
+
+    def values(self) -> Iterator[SeriesLane]:
+        """What was logged, loss first; of the lowest rank that logs it."""
+        names = sorted(
+            (metric for scope, metric in self._metrics if scope == "value"), key=lambda n: (n != "value:loss", n)
+        )
+        for name in names[:MOST_VALUE_LANES]:
+            owners = self._rolled.owners(name, "value")
+            t_s, v, last = self._curve(name, owners[0])
+            title = name.removeprefix("value:")
+            text = "" if np.isnan(last) else number(float(f"{last:.4g}"))
+            yield _lane(name, THROUGHPUT.get(title, title), "", text, t_s, v, from_zero=False)
+
+    def gauges(self) -> Iterator[SeriesLane]:
+        """What was sampled, the lanes of the table; under each the owners' own curves, where they are few."""
+        for gauge in GAUGES:
+            if any((gauge.scope, metric) not in self._metrics for metric in gauge.metrics):
+                continue
+            owners = self._rolled.owners(gauge.metrics[0], gauge.scope)
+            t_s, each = self._means(gauge, owners)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN is NaN
+                v = (
+                    np.nanmean(each, axis=0)
+                    if gauge.mean
+                    else np.where(np.isnan(each).all(axis=0), np.nan, np.nansum(each, axis=0))
+                )
+            if not self._worth(gauge, owners, each, v):
+                continue
+            last = v[np.isfinite(v)][-1:]
+            text = lane_value(self._run, gauge, float(last[0])) if len(last) else ""
+            lane = _lane(gauge.id, lane_name(self._run, gauge), gauge.unit, text, *_broken(t_s, v))
+            lane = replace(lane, hi=100.0 if gauge.unit == "%" else lane.hi, folded=1 < len(owners) <= MOST_OWNERS)
+            yield lane
+            for row, whose in enumerate(owners if lane.folded else ()):
+                own = each[row][np.isfinite(each[row])][-1:]
+                text = written(float(own[0]), gauge.unit) if len(own) else ""
+                under = _lane(f"{gauge.id}/{whose}", owner_name(whose), gauge.unit, text, *_broken(t_s, each[row]))
+                yield replace(under, parent=gauge.id, hi=max(lane.hi if gauge.unit == "%" else under.hi, 0.0))
+
+    def _worth(self, gauge: Gauge, owners: Sequence[str], each: Floats, v: Floats) -> bool:
+        """Whether the lane has anything to show, by the rule of its row."""
+        if not np.isfinite(v).any():
+            return False
+        if not gauge.share_of:
+            return bool(np.nanmax(v) >= gauge.least)
+        whole = self._rolled.window(gauge.share_of, owners, self._from_s, self._to_s, self._width_px).mean
+        with np.errstate(invalid="ignore"):
+            return bool((each >= gauge.least * whole).any())
+
+    def _means(self, gauge: Gauge, owners: Sequence[str]) -> Points:
+        """(t, owners x columns) in the lane's unit."""
+        found = [self._rolled.window(name, owners, self._from_s, self._to_s, self._width_px) for name in gauge.metrics]
+        return found[0].t_s + found[0].column_s / 2, gauge.factor * sum(each.mean for each in found)
+
+    def _curve(self, metric: str, whose: str) -> tuple[Floats, Floats, float]:
+        """(t, v, the last value) of one owner: four points a column."""
+        found = self._rolled.window(metric, (whose,), self._from_s, self._to_s, self._width_px)
+        begin, width = found.t_s, found.column_s
+        t_s = np.stack((begin, begin + width / 2, begin + width / 2, begin + width), axis=1).ravel()
+        v = np.stack((found.first[0], found.low[0], found.high[0], found.last[0]), axis=1).ravel()
+        known = v[np.isfinite(v)]
+        return *_broken(t_s, v), float(known[-1]) if len(known) else float("nan")
+
+
+def _with_damage(lane: Lane, sentences: Sequence[str]) -> Lane:
+    """The lane with the sentences about the roll-ups that it is drawn from."""
+    gauge = next((each.metrics for each in GAUGES if each.id == lane.id.partition("/")[0]), ())
+    metrics = {"step_heat": ("own_step",), "step_time": ("step",)}.get(lane.id, gauge or (lane.id.replace(":", "%3A"),))
+    found = [text for text in sentences if any(f".{metric}." in text for metric in metrics)]
+    return replace(lane, note=" · ".join([*filter(None, [lane.note]), *found])) if found else lane
+
+
+def _broken(t_s: Floats, v: Floats) -> Points:
+    """Without breaks at the ends, and one NaN for each break."""
+    gap = np.isnan(v)
+    keep = ~gap | ~np.r_[True, gap[:-1]]
+    t_s, v = t_s[keep], v[keep]
+    return (t_s[:-1], v[:-1]) if len(v) and np.isnan(v[-1]) else (t_s, v)
+
+
+def _lane(
+    lane_id: str, name: str, unit: str, text: str, t_s: Floats, v: Floats, *, from_zero: bool = True
+) -> SeriesLane:
+    known = v[np.isfinite(v)]
+    lo = 0.0 if from_zero or not len(known) else float(known.min())
+    hi = float(known.max()) if len(known) else 1.0
+    return SeriesLane(id=lane_id, name=name, unit=unit, value=text, lo=lo, hi=hi, t_s=t_s, v=v)
