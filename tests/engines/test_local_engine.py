@@ -208,6 +208,14 @@ def test_a_stop_before_the_start_frees_the_node_without_a_rank(home: Home, engin
     assert not (home.node_dir(RUN_ID, 1, 0) / "rank-0.log").exists()
 
 
+def test_a_closer_look_is_asked_of_every_node_that_is_there(home: Home, engine: LocalEngine) -> None:
+    """A file in the node's directory; a node without one is left out."""
+    run = a_run(home, "", nodes=2)
+    home.node_dir(RUN_ID, 1, 1).mkdir(parents=True)
+    engine.look_closer(run)
+    assert [(home.node_dir(RUN_ID, 1, node) / "look").exists() for node in (0, 1)] == [False, True]
+
+
 def test_a_launcher_runs_once_a_node(home: Home, engine: LocalEngine) -> None:
     """--launcher: the command with the program behind it, in the run's src, with the nodes' addresses."""
     run = a_run(home, "", nodes=2, ranks=2, launcher="sh -c 'echo $0 $NODE_RANK $AICCI_NODES'")
