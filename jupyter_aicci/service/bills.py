@@ -301,7 +301,7 @@ def _energy_kwh(gathered: Gathered) -> float | None:
     import numpy as np
 
     columns = [gathered.samples.column("energy", owner) for owner in gathered.samples.owners.get("energy", ())]
-    grown = [np.diff(np.array(column.v)) for column in columns if column is not None and len(column.v) > 1]
-    if not grown:
+    grown = [np.diff(column.readings) for column in columns if column is not None]
+    if not any(map(len, grown)):
         return None
     return float(sum(each[each > 0].sum() for each in grown)) / MJ_PER_KWH  # over a reset or a break nothing is known

@@ -129,7 +129,7 @@ class Gauges:
         hi = self._top(gauge)
         for whose in self._shown(gauge):
             columns = self._columns(gauge, whose)
-            if columns and columns[0].seq[-1] > seq:
+            if columns and columns[0].last_seq > seq:
                 t_s, v = _added([column.points(seq) for column in columns])
                 yield self._lane(lane, gauge, whose, hi), t_s, v * gauge.factor
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Mapping
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,11 +31,11 @@ Points = tuple[Floats, Floats]
 class Column:
     """One metric of one owner, as it was read."""
 
-    __slots__ = ("attempt", "counter", "hi", "last", "last_t_s", "rate", "seq", "t_s", "v")
+    __slots__ = ("attempt", "counter", "hi", "last", "last_t_s", "rate", "rows")
 
     def __init__(self, *, counter: bool) -> None:
         self.counter, self.attempt = counter, 0
-        self.t_s, self.v, self.seq = array("d"), array("d"), array("q")
+        self.rows = array("d"), array("d"), array("q")  # t_s, v, seq; replaced as one where it is shortened
         self.last_t_s, self.last = -math.inf, math.nan
         self.rate = math.nan  # of a counter, since the reading before
         self.hi = -math.inf  # highest value, of a counter highest rate
@@ -46,13 +45,23 @@ class Column:
         """The latest value, of a counter its rate a second; NaN = not known."""
         return self.rate if self.counter else self.last
 
+    @property
+    def last_seq(self) -> int:
+        """The frame of the latest reading."""
+        return self.rows[2][-1]
+
+    @property
+    def readings(self) -> Floats:
+        """The values as they were read, NaN for a break."""
+        return np.array(self.rows[1][:])
+
     def add(self, t_s: float, value: float, seq: int, attempt: int) -> None:
         """One more reading; an earlier one than the last is of a clock that was set, and not kept."""
         passed_s = t_s - self.last_t_s
         if passed_s <= 0:
             return
         if attempt != self.attempt or passed_s > GAP_S:
-            if self.t_s:
+            if self.rows[0]:
                 self._append(self.last_t_s + 1e-3, math.nan, seq)
             self.attempt, self.rate = attempt, math.nan
         else:
@@ -63,25 +72,31 @@ class Column:
             self.hi = self.now
 
     def points(self, since_seq: int = -1) -> Points:
-        """(t_s, v) of the readings after the frame `since_seq`; of a counter its rates a second."""
-        first = 0 if since_seq < 0 else int(np.searchsorted(np.frombuffer(self.seq, np.int64), since_seq, side="right"))
+        """(t_s, v) of the readings after the frame `since_seq`; of a counter its rates a second.
+
+        All of them can be asked for while another thread adds some: a row is whole once its number is there.
+        """
+        all_t_s, all_v, seq = self.rows
+        count, first = len(seq), 0
+        if since_seq >= 0:
+            first = int(np.searchsorted(np.frombuffer(seq, np.int64), since_seq, side="right"))
         before = max(0, first - 1) if self.counter else first
-        t_s, v = np.array(self.t_s[before:]), np.array(self.v[before:])
+        t_s, v = np.array(all_t_s[before:count]), np.array(all_v[before:count])
         if not self.counter:
             return t_s, v
         return rates(t_s, v)
 
     def _append(self, t_s: float, value: float, seq: int) -> None:
-        self.t_s.append(t_s)
-        self.v.append(value)
-        self.seq.append(seq)
-        if len(self.t_s) > MOST_POINTS:
+        self.rows[0].append(t_s)
+        self.rows[1].append(value)
+        self.rows[2].append(seq)  # last: the row is there
+        if len(self.rows[0]) > MOST_POINTS:
             self._shorten()
 
     def _shorten(self) -> None:
-        t_s, v, seq = np.array(self.t_s), np.array(self.v), np.array(self.seq)
+        t_s, v, seq = map(np.array, self.rows)
         keep = _of_counter(v) if self.counter else m4(t_s, v, t_s[0], t_s[-1], MOST_POINTS // 8)
-        self.t_s, self.v, self.seq = array("d", t_s[keep]), array("d", v[keep]), array("q", seq[keep])
+        self.rows = array("d", t_s[keep]), array("d", v[keep]), array("q", seq[keep])
 
 
 class Samples:
@@ -89,7 +104,6 @@ class Samples:
 
     def __init__(self, origin_ns: int) -> None:
         self._origin_ns = origin_ns
-        self._guard = Lock()
         self._columns: dict[tuple[str, str], Column] = {}  # (metric, owner)
         self._owners: dict[tuple[Scope, int, str], str] = {}
         self.whose: dict[tuple[Scope, str], list[str]] = {}  # (scope, metric) -> owners in order of appearance
@@ -97,13 +111,19 @@ class Samples:
     def take(self, frame: Frame) -> None:
         """Keep one `sample` frame."""
         t_s = (frame.time_ns - self._origin_ns) / 1e9
-        with self._guard:
-            for scope, unit, values in _parts(frame.frame):
-                whose = self._owner(scope, frame.node, unit)
-                for name, value in values.items():
-                    column = self._columns.get((name, whose)) or self._new(scope, name, whose)
-                    if column is not None and isinstance(value, (int, float)) and math.isfinite(value):
-                        column.add(t_s, float(value), frame.seq, frame.attempt)
+        for scope, unit, values in _parts(frame.frame):
+            whose = self._owner(scope, frame.node, unit)
+            for name, value in values.items():
+                column = self._columns.get((name, whose)) or self._new(scope, name, whose)
+                if column is not None and isinstance(value, (int, float)) and math.isfinite(value):
+                    column.add(t_s, float(value), frame.seq, frame.attempt)
+
+    def cut(self, node: int) -> None:
+        """What was sampled of a node is damaged here: the next reading is not joined to the last one."""
+        own = {whose for (_, of, _), whose in self._owners.items() if of == node}
+        for (_, whose), column in self._columns.items():
+            if whose in own:
+                column.attempt = -1
 
     @property
     def owners(self) -> dict[str, tuple[str, ...]]:
@@ -118,9 +138,8 @@ class Samples:
 
     def series(self, metric: str, whose: str) -> Points:
         """The points of one metric of one owner, a counter as its rate a second; nothing where nothing was sampled."""
-        with self._guard:
-            column = self._columns.get((metric, whose))
-            return column.points() if column else (np.empty(0), np.empty(0))
+        column = self._columns.get((metric, whose))
+        return column.points() if column else (np.empty(0), np.empty(0))
 
     def _owner(self, scope: Scope, node: int, unit: str) -> str:
         key = (scope, node, unit)
