@@ -55,6 +55,8 @@ class Gathered:
                 self.hangs.append(self._told(frame))
             case "note" if len(self.notes) < MOST_NOTES:
                 self.notes.append(self._told(frame))
+            case "gap" if gap is not None and gap.hides("raw"):
+                self.samples.cut(frame.node)
         return ()
 
     def _steps_after_a_gap(self, frame: Frame, records: Sequence[Record]) -> None:

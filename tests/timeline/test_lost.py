@@ -8,6 +8,7 @@ import numpy as np
 from timeline_builders import Frames, Journal, a_curve, at
 
 from jupyter_aicci.model.run import Run
+from jupyter_aicci.timeline.gather import Gathered
 from jupyter_aicci.timeline.incremental import Accumulator
 from jupyter_aicci.timeline.lanes import Lane, PhaseLane, SeriesLane, View
 from jupyter_aicci.timeline.partition import partition
@@ -124,3 +125,14 @@ def test_a_gap_brings_a_fresh_view() -> None:
     state.feed(frames.add(40, "gap", lost_bytes=1))
     assert state.delta(mark, run, cost=cost, now_ns=at(40)).lanes_changed
     assert np.isnan(state.view(run, cost=cost, now_ns=at(40)).lanes[1].v[-1])  # type: ignore[union-attr]
+
+
+def test_one_damaged_sample_breaks_the_curves_of_its_node() -> None:
+    """Also where the silence is too short to be one by itself."""
+    gathered, frames = Gathered(at(0)), Frames()
+    frames.sample(1, 1.0, 1e9).sample(2, 1.0, 1e9).add(4, "gap", source="agent", lost_bytes=300).sample(4, 1.0, 1e9)
+    for frame in frames:
+        gathered.take(frame)
+    t_s, v = gathered.samples.series("cpu", "rank-0")
+    assert [None if math.isnan(value) else value for value in v] == [0.5, 0.5, None, 0.5]
+    assert t_s[-1] == 4
