@@ -13,10 +13,11 @@ import hmac
 import json
 import os
 import secrets
+import selectors
 import socket
 import struct
 import time
-from typing import Any
+from typing import Any, cast
 
 from ..files import read_json, write_json
 from .classify import CollectiveAbort
@@ -24,7 +25,7 @@ from .session import Session
 
 HEADER = struct.Struct("<II")  # length of the JSON head, length of the data
 HELLO = struct.Struct("<32sI")  # token, rank
-HELLO_S = 5.0
+HELLO_S = 5.0  # for the rest of a hello that has begun; before it a rank may take its time
 LOOK_S = 0.2  # how often a wait looks whether the run is to end
 OPERATIONS = ("sum", "mean", "min", "max")
 
@@ -74,32 +75,27 @@ class Star:
     def _accept(self) -> list[socket.socket]:
         address, token = os.environ.get("MASTER_ADDR", "127.0.0.1"), secrets.token_hex(16)
         found: dict[int, socket.socket] = {}
-        with socket.create_server((address, 0), family=_family(address), backlog=self._session.world_size) as server:
-            server.settimeout(LOOK_S)
+        with (
+            socket.create_server((address, 0), family=_family(address), backlog=self._session.world_size) as server,
+            selectors.DefaultSelector() as ready,
+        ):
+            ready.register(server, selectors.EVENT_READ)
             write_json(self._rendezvous(), {"address": address, "port": server.getsockname()[1], "token": token})
             while len(found) < self._session.world_size - 1:
-                try:
-                    peer, _ = server.accept()
-                except TimeoutError:
-                    self._session.stop_point()
-                    continue
-                rank = self._greet(peer, token)
-                if rank is not None:
-                    found[rank] = peer
+                self._session.stop_point()
+                for key, _ in ready.select(LOOK_S):
+                    if key.fileobj is server:
+                        ready.register(server.accept()[0], selectors.EVENT_READ)
+                        continue
+                    peer = cast(socket.socket, key.fileobj)
+                    ready.unregister(peer)
+                    rank = _greet(peer, token)
+                    if rank is not None:
+                        found[rank] = peer
+            for key in tuple(ready.get_map().values()):  # who came and said nothing
+                if key.fileobj is not server:
+                    cast(socket.socket, key.fileobj).close()
         return [found[rank] for rank in sorted(found)]
-
-    def _greet(self, peer: socket.socket, token: str) -> int | None:
-        """The rank behind a connection, None for a stranger or one that says nothing."""
-        peer.settimeout(HELLO_S)
-        try:
-            told, rank = HELLO.unpack(peer.recv(HELLO.size, socket.MSG_WAITALL))
-        except (OSError, struct.error):
-            told, rank = b"", 0
-        if not hmac.compare_digest(told, token.encode()):
-            peer.close()
-            return None
-        _tuned(peer)
-        return int(rank)
 
     def _connect(self) -> socket.socket:
         while True:
@@ -157,6 +153,20 @@ class Star:
 
 def _family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _greet(peer: socket.socket, token: str) -> int | None:
+    """The rank behind a connection that has begun to speak, None for a stranger."""
+    peer.settimeout(HELLO_S)
+    try:
+        told, rank = HELLO.unpack(peer.recv(HELLO.size, socket.MSG_WAITALL))
+    except (OSError, struct.error):
+        told, rank = b"", 0
+    if not hmac.compare_digest(told, token.encode()):
+        peer.close()
+        return None
+    _tuned(peer)
+    return int(rank)
 
 
 def _tuned(peer: socket.socket) -> None:

@@ -258,6 +258,28 @@ def test_a_stranger_at_the_door_does_not_disturb(tmp_path):
     assert gang.log(1) == "2.0\n"
 
 
+def test_a_rank_that_is_held_up_before_it_says_hello_is_let_in(tmp_path):
+    """On a busy host a process may stand still for seconds between two lines; only who has begun must go on."""
+    gang = a_gang(
+        tmp_path,
+        """
+        import socket, time
+        from jupyter_aicci.agent.rank import reduce
+        reduce.HELLO_S = 0.1
+        connect = socket.create_connection
+        def held_up(*args, **options):
+            peer = connect(*args, **options)
+            time.sleep(0.5)
+            return peer
+        socket.create_connection = held_up
+        print(aicci.allreduce(1))
+        """,
+        ranks=3,
+    )
+    assert gang.run() == [0, 0, 0], gang.log(0) + gang.log(1)
+    assert gang.log(2) == "3.0\n"
+
+
 def test_a_rank_that_waits_in_allreduce_leaves_when_it_is_stopped(tmp_path):
     """Also before its partner ever came."""
     gang = a_gang(
