@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +27,12 @@ from jupyter_aicci.pricing.meter import cost_micro, rate_micro_per_h
 from jupyter_aicci.service.budgets import Budgets
 from jupyter_aicci.service.control import Halt, Now, react
 from jupyter_aicci.service.engine import Engine
-from jupyter_aicci.service.feed import Feed
 from jupyter_aicci.service.lazy import one_thread
 from jupyter_aicci.service.leftovers import clear as clear_leftovers
 from jupyter_aicci.service.limits import cap_t_ns, parse_deadline_ns
 from jupyter_aicci.service.runs import Runs
-from jupyter_aicci.service.seen import Seen, see
+from jupyter_aicci.service.seen import Seen
+from jupyter_aicci.service.watches import ADOPT_S, Watch, Watches
 from jupyter_aicci.store.config import Scheduling
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
     from jupyter_aicci.service.line import Line
 
 TICK_S = 0.025
-SHOW_UP_S = 2.0  # an agent that was started has its claim by then
-ADOPT_S = 0.25  # an agent that died is replaced after that
-COME_UP_S = 30.0  # an agent that is still missing then has something wrong with it
 AGAIN_S = 1.0  # after something went wrong
 NOTES_AT_ONCE = 50  # rows about why runs wait; each is a commit, and the next answer has the rest
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
@@ -58,20 +54,6 @@ def bring_line() -> type[Line]:
     with one_thread():
         from jupyter_aicci.service.line import Line
     return Line
-
-
-@dataclass(slots=True, kw_only=True)
-class Watch:
-    """What the loop keeps of a run that holds nodes; all of it can be had again from disk."""
-
-    feed: Feed
-    seen: Seen
-    noted: frozenset[str]
-    halted: Halt | None = None
-    broken: str = ""  # why the engine could not start the attempt
-    broken_ns: int = 0
-    since_ns: int  # when this service began to watch the attempt
-    adopt_ns: int = 0  # when its agents are looked for next
 
 
 class Loop:
@@ -92,13 +74,11 @@ class Loop:
             runs.closed_until_ns = self.budgets.closed_until_ns
         self._line: Line | None = None
         runs.told = self.told
-        self.conditions: Callable[[Run, int], tuple[Event, ...]] = (
-            lambda run, now_ns: ()
-        )  # what a --stop-if brings about
+        self.conditions: Callable[[Run, int], tuple[Event, ...]] = lambda run, now_ns: ()  # what --stop-if brings about
         self.settle: Callable[[Run], None] = lambda run: None  # while the frames of a run that has ended are still open
         self.keep: Callable[[Run, FrameStore], None] = lambda run, store: None  # the frames of a run that goes on
         self.put_away: Callable[[Run, FrameStore | None], None] = _close  # of one that has ended; None: it never began
-        self._watches: dict[RunId, Watch] = {}
+        self._watches = Watches(home, runs, engine)
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
         self._decided_ns = 0
@@ -125,8 +105,7 @@ class Loop:
         """Stop looking; runs go on without it."""
         if self._timer is not None:
             self._timer.cancel()
-        for watch in self._watches.values():
-            watch.feed.close()
+        self._watches.close()
 
     def store(self, run_id: RunId) -> FrameStore | None:
         """The run's open frames, None when the loop has none open."""
@@ -201,10 +180,10 @@ class Loop:
         if run.holds_nodes and run.id not in self._watches and not self._home.run_dir(run.id).is_dir():
             self._bury(run)
             return
-        watch = self._watch(run) if run.holds_nodes else None
+        watch = self._watches.of(run) if run.holds_nodes else None
         if watch is not None:
-            self._keep_up(run, watch)
-            self._read(run, watch)
+            self._watches.keep_up(run, watch)
+            self._watches.read(run, watch)
             self.keep(run, watch.feed.store)
         reaction = react(run, watch.seen if watch else Seen(attempt=0), self._now(run, watch))
         self._runs.record(reaction.events)
@@ -218,28 +197,6 @@ class Loop:
         if not self._runs[run.id].holds_nodes and (watch is not None or self._runs[run.id].ended):
             self._let_go(self._runs[run.id])
 
-    def _keep_up(self, run: Run, watch: Watch) -> None:
-        """See to it that every node has its agent: at the first look, and four times a second after it."""
-        now_ns, attempt = self._runs.clock.now_ns(), run.attempts[-1]
-        if watch.broken or now_ns < watch.adopt_ns:
-            return
-        watch.adopt_ns = now_ns + int(ADOPT_S * NS)
-        self._engine.adopt(run)
-        if now_ns - watch.since_ns > int(COME_UP_S * NS) and self._without_agent(run):
-            log = self._home.node_dir(run.id, attempt.number, min(self._without_agent(run))) / "agent.log"
-            watch.broken, watch.broken_ns = f"an agent does not come up; {log} says why", now_ns
-
-    def _read(self, run: Run, watch: Watch) -> None:
-        """What the spools have; to their ends when the last node is free, since one look takes only so much of each."""
-        nodes = len(run.attempts[-1].placement.nodes)
-        while True:
-            fresh = watch.feed.take(self._engine.observe(run, watch.feed.cursors))
-            watch.seen = see(watch.seen, fresh)
-            if fresh:
-                self._runs.bell.ring()
-            if not fresh or len(watch.seen.done) < nodes:
-                return
-
     def _let_go(self, run: Run) -> None:
         """The run holds nothing any more: others may start; if it has ended, nothing is kept of it."""
         self._changed = True
@@ -249,7 +206,7 @@ class Loop:
             return
         self._faults.pop(run.id, None)
         self.settle(run)
-        watch = self._watches.pop(run.id, None)
+        watch = self._watches.let_go(run.id)
         self.put_away(run, watch.feed.store if watch is not None else None)
         self._forget_secrets(run)
 
@@ -270,27 +227,6 @@ class Loop:
         if run.spec.secret:
             self._home.secrets_json(run.id).unlink(missing_ok=True)
 
-    def _watch(self, run: Run) -> Watch:
-        """The run's watch, made from what is on disk where there is none, begun anew for a new attempt."""
-        number = run.attempts[-1].number
-        watch = self._watches.get(run.id)
-        if watch is None:
-            feed = Feed(self._home, run.id, self._runs.clock)
-            seen = see(Seen(attempt=number), feed.of_attempt(number))
-            watch = self._watches[run.id] = Watch(
-                feed=feed, seen=seen, noted=self._noted(run), since_ns=self._runs.clock.now_ns()
-            )
-        elif watch.seen.attempt != number:
-            fresh = Seen(attempt=number, checkpoint_ns=watch.seen.checkpoint_ns)
-            watch.seen = see(fresh, watch.feed.of_attempt(number))  # there are some where a damaged journal has lost it
-            watch.halted, watch.broken, watch.adopt_ns = None, "", 0
-            watch.since_ns = self._runs.clock.now_ns()
-        return watch
-
-    def _noted(self, run: Run) -> frozenset[str]:
-        rows = self._runs.journal.rows(run.id)
-        return frozenset(str(event.data.get("key", "")) for _, event in rows if isinstance(event, Noted))
-
     def _now(self, run: Run, watch: Watch | None) -> Now:
         time_ns = self._runs.clock.now_ns()
         return Now(
@@ -300,30 +236,11 @@ class Loop:
             checkpoint_ns=watch.seen.checkpoint_ns if watch else (),
             closed=self.budgets.must_end(run) if watch else "",
             deadline_ns=parse_deadline_ns(run.spec.deadline, submitted_ns=run.submitted_ns),
-            checkpoint_step=self._checkpoint_step(run, watch),
+            checkpoint_step=self._watches.checkpoint_step(run, watch) if watch else -1,
             noted=watch.noted if watch else frozenset(),
             broken=watch.broken if watch else "",
-            empty=self._empty_nodes(run, watch) if watch and watch.broken else frozenset(),
+            empty=self._watches.empty_nodes(run, watch) if watch else frozenset(),
         )
-
-    def _checkpoint_step(self, run: Run, watch: Watch | None) -> int:
-        """The newest complete checkpoint; looked for only when it decides about another attempt."""
-        placement = run.attempts[-1].placement if run.attempts else None
-        if watch is None or placement is None or (len(watch.seen.done) < len(placement.nodes) and not watch.broken):
-            return -1
-        return latest_complete(self._home.ckpt_dir(run.id), placement.world_size)
-
-    def _empty_nodes(self, run: Run, watch: Watch) -> frozenset[int]:
-        """Nodes of an attempt that could not be started, on which no agent has shown itself for a while."""
-        if self._runs.clock.now_ns() - watch.broken_ns < int(SHOW_UP_S * NS):
-            return frozenset()
-        return self._without_agent(run)
-
-    def _without_agent(self, run: Run) -> frozenset[int]:
-        """Nodes of the latest attempt where no agent has left its claim."""
-        attempt = run.attempts[-1]
-        dirs = {node.index: self._home.node_dir(run.id, attempt.number, node.index) for node in attempt.placement.nodes}
-        return frozenset(index for index, path in dirs.items() if not (path / "agent.claim").exists())
 
     def _schedule(self) -> None:
         """Ask, and carry out the answer: who goes has to have gone before another starts in its place."""
@@ -417,7 +334,7 @@ class Loop:
 
     def _start(self, run: Run) -> None:
         """What the engine cannot start, whatever the reason, is an attempt that failed; the next one may succeed."""
-        watch = self._watch(run)
+        watch = self._watches.of(run)
         watch.adopt_ns = self._runs.clock.now_ns() + int(ADOPT_S * NS)
         try:
             self._engine.start(run)
