@@ -1,7 +1,8 @@
-"""From a rank's log line and logged value to the browser's pixel, while eight ranks print 10,000 lines a second each.
+"""From a rank's line, its logged value and the agent's sample to the browser's pixel, while 8 ranks print 10,000 lines a second.
 
 A real JupyterLab shows the card of a saved notebook in Chromium. A line counts as shown when it, or a later one, is in the
-card's log and the frame is drawn; a value when the chart's canvas has its text drawn. Rank and browser read the same clock.
+card's log and the frame is drawn; a value or a sample when the chart has it, or a later one, and two frames have passed.
+Rank, agent and browser read the same clock; the agent samples once a second.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from common import own_house, report, spread, until
 
-WARM_UP_S, MEASURE_S = 8.0, 20.0
+WARM_UP_S, MEASURE_S = 8.0, 30.0
 RANKS, LINES_PER_S, MARKS_PER_S = 8, 10_000, 20
 
 PROGRAM = f"""\
@@ -38,14 +39,26 @@ while True:
     time.sleep(max(0.0, next_s - time.time()))
 """
 
-# Keeps [time shown, time sent] of every newest mark in the log and of every number that the chart draws as a lane's value.
+# Keeps [time shown, what was shown] of every newest mark in the log, value of lane `sent` and time of a sample of lane `cpu`:
+# a point counts when two frames of the screen have passed since BokehJS has it.
 WATCH = """
-window.shownLines = []; window.drawnTexts = [];
-const draw = CanvasRenderingContext2D.prototype.fillText;
-CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
-  if (/^\\d(\\.\\d+)?$/.test(text)) window.drawnTexts.push([Date.now() / 1000, Number(text)]);
-  return draw.call(this, text, ...rest);
+window.shownLines = []; window.shownValues = []; window.shownSamples = [];
+const newest = {'lane:value:sent': [window.shownValues, 'v'], 'lane:cpu': [window.shownSamples, 't']};
+const look = () => {
+  requestAnimationFrame(look);
+  for (const doc of window.Bokeh?.documents ?? []) {
+    for (const model of doc.all_models) {
+      const [shown, column] = newest[model.name] ?? [];
+      const data = shown && (model.data instanceof Map ? model.data.get(column) : model.data[column]);
+      const value = data?.[data.length - 1];
+      if (value === undefined || shown[shown.length - 1]?.[1] === value) continue;
+      const row = [Infinity, value];
+      shown.push(row);
+      requestAnimationFrame(() => requestAnimationFrame(() => { row[0] = Date.now() / 1000; }));
+    }
+  }
 };
+requestAnimationFrame(look);
 new MutationObserver(() => {
   const log = document.querySelector('.jp-aicci-log-text');
   const marks = log && log.textContent.match(/mark \\d+\\.\\d+/g);
@@ -96,8 +109,8 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
         server.wait(30)
 
 
-def watch(address: str) -> tuple[list[list[float]], list[list[float]], tuple[float, float]]:
-    """(lines shown, texts drawn, when measuring began and ended) as the browser saw them."""
+def watch(address: str) -> tuple[list[list[list[float]]], tuple[float, float]]:
+    """([lines, values, samples] as they were shown, when measuring began and ended) as the browser saw them."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -107,15 +120,17 @@ def watch(address: str) -> tuple[list[list[float]], list[list[float]], tuple[flo
         page.add_init_script(WATCH)
         page.goto(address)
         page.locator(".jp-aicci-log summary").first.click(timeout=60_000)
-        page.wait_for_function("window.shownLines.length > 3 && window.drawnTexts.length > 3", timeout=60_000)
+        page.wait_for_function(
+            "[shownLines, shownValues, shownSamples].every((each) => each.length > 3)", timeout=60_000
+        )
         time.sleep(WARM_UP_S)
         began_s = time.time()
         time.sleep(MEASURE_S)
         ended_s = time.time()
         page.wait_for_timeout(2000)
-        lines, texts = page.evaluate("[window.shownLines, window.drawnTexts]")
+        shown = page.evaluate("[shownLines, shownValues, shownSamples]")
         browser.close()
-    return lines, texts, (began_s, ended_s)
+    return shown, (began_s, ended_s)
 
 
 def waits_s(sent_s: list[float], shown: list[tuple[float, float]]) -> list[float]:
@@ -129,9 +144,9 @@ def waits_s(sent_s: list[float], shown: list[tuple[float, float]]) -> list[float
     return found
 
 
-def unwrapped(texts: list[list[float]]) -> list[tuple[float, float]]:
-    """(shown, sent) of the drawn numbers: the value is the time of sending modulo ten seconds, in thousandths."""
-    return [(at, at - (at - value) % 10) for at, value in texts if (at - value) % 10 < 5]
+def unwrapped(values: list[list[float]]) -> list[tuple[float, float]]:
+    """(shown, sent) of the drawn values: the value is the time of sending modulo ten seconds, in thousandths."""
+    return [(at, at - (at - value) % 10) for at, value in values if (at - value) % 10 < 5]
 
 
 def main() -> None:
@@ -148,14 +163,16 @@ def main() -> None:
         )
         (root / "lab" / "run.ipynb").write_text(notebook_of(run))
         with jupyter_lab(root / "lab") as address:
-            lines, texts, (began_s, ended_s) = watch(address)
+            (lines, values, samples), (began_s, ended_s) = watch(address)
+        origin_s = client.view(run.id)["origin_ns"] / 1e9
         log = client.home.node_dir(run.id, 1, 0) / "rank-0.log"
         printed = sorted({float(mark) for mark in re.findall(r"mark (\d+\.\d+) ", log.read_text())})
         run.stop()
         run.wait(60)
     sent_s = [at for at in printed if began_s <= at <= ended_s]
     line_s = waits_s(sent_s, [(at, sent) for at, sent in lines])
-    value_s = waits_s(sent_s, unwrapped(texts))
+    value_s = waits_s(sent_s, unwrapped(values))
+    sample_s = [at - origin_s - t for at, t in samples if began_s <= origin_s + t <= ended_s]
     figures = {
         "ranks": RANKS,
         "lines_per_s_and_rank": LINES_PER_S,
@@ -163,6 +180,8 @@ def main() -> None:
         "marks_printed_per_s": round(len(sent_s) / (ended_s - began_s), 1),
         **spread("line_to_pixel", line_s),
         **spread("value_to_pixel", value_s),
+        "samples": len(sample_s),
+        **spread("sample_to_pixel", sample_s),
     }
     report("latency", figures)
 
