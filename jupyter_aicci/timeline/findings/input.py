@@ -24,7 +24,7 @@ CPUS_SHORT = 0.5  # of the time something waited for a CPU
 WORKER_SHARES = 0.3  # of a core, that a worker which is short of CPU still gets: two or three share one
 STORAGE_STALL = 0.20  # of the time, by pressure
 STORAGE_BLOCKED = 0.30  # of the samples with a process in state D
-STORAGE_OWN = 0.05  # of the samples: the pressure is the whole machine's, so that one of the run's own has to be seen waiting
+STORAGE_OWN = 0.05  # of the samples: the pressure is the whole machine's, so one of the run's own must be seen waiting
 SPIKE, SPIKES_MOST = 10.0, 0.05
 
 INPUT_BOUND = Rule(
