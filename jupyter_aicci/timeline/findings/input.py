@@ -225,7 +225,7 @@ def _advice(board: Board, wait: Wait) -> str:
 
 def _finding(board: Board, rule: Rule, wait: Wait, words: str, fix: str) -> Finding:
     whose = "" if wait.ranks == board.ranks else f" of {listed('rank', wait.ranks)}"
-    cpu = "" if math.isnan(wait.busy) else f", CPU at {percent(min(1.0, wait.busy))}"
+    cpu = "" if math.isnan(wait.busy) else f", the host's CPUs at {percent(min(1.0, wait.busy))}"
     text = f"{percent(wait.share)} of each step{whose} waited for data" + (f"; {words}" if words else "") + cpu
     inputs = {
         "workers": wait.workers,
