@@ -20,7 +20,7 @@ from jupyter_aicci.service.logs import Tail
 
 if TYPE_CHECKING:
     from jupyter_aicci.model.run import Run
-    from jupyter_aicci.timeline.incremental import Mark
+    from jupyter_aicci.timeline.deltas import Mark
 
 BETWEEN_S = 0.25
 LOOK_S = 0.04  # between two looks at growing logs

@@ -25,8 +25,9 @@ from jupyter_aicci.store.remake import open_whole
 
 if TYPE_CHECKING:
     from jupyter_aicci.store.rollups import Rollups
+    from jupyter_aicci.timeline.deltas import Delta, Mark
     from jupyter_aicci.timeline.evidence import Evidence
-    from jupyter_aicci.timeline.incremental import Accumulator, Delta, Mark
+    from jupyter_aicci.timeline.incremental import Accumulator
     from jupyter_aicci.timeline.lanes import View
 
 ENDED_KEPT = 8
@@ -104,7 +105,7 @@ class Views:
     def delta(self, run: Run, mark: Mark) -> Delta:
         """What a watcher at `mark` does not have yet."""
         if self._long_run(run):
-            from jupyter_aicci.timeline.incremental import Delta
+            from jupyter_aicci.timeline.deltas import Delta
 
             return Delta(body=None, mark=mark)  # it has ended: nothing comes after the view
         now_ns = self._runs.clock.now_ns()

@@ -6,7 +6,8 @@ Everything that shows a run is drawn from one `View` (section 7 of docs/explanat
         view(run, frames, *, cost, now_ns, width_px=800, window=None, log_text="", seq=0) -> View
     from jupyter_aicci.timeline.lanes import View, view_from_json, lane_range
         View.to_json() -> dict                       view_from_json(dict) -> View
-    from jupyter_aicci.timeline.incremental import Accumulator, Mark, Delta
+    from jupyter_aicci.timeline.incremental import Accumulator
+    from jupyter_aicci.timeline.deltas import Mark, Delta
         acc = Accumulator(origin_ns=run.submitted_ns)          one a run, fed once, shared by all its watchers
         acc.feed(frames)                                       in the order of seq; acc.cursor = the last seq
         acc.view(run, *, cost, now_ns, width_px=800, window=None, log_text="", seq=0) -> View

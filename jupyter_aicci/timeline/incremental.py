@@ -9,37 +9,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
-
-import numpy as np
 
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.colours import in_order
 from jupyter_aicci.timeline.curves import MOST_VALUE_LANES, Cost, Drawn, Steps, cost_lane, dense, value_lane, windowed
+from jupyter_aicci.timeline.deltas import (
+    Delta,
+    Mark,
+    cost_tail,
+    inside,
+    last_t_s,
+    noted,
+    part_of,
+    shade_signature,
+    signature,
+    tail,
+    thin,
+)
 from jupyter_aicci.timeline.gather import Gathered
 from jupyter_aicci.timeline.gauges import Gauges
 from jupyter_aicci.timeline.goodput import goodput, headline, shade
 from jupyter_aicci.timeline.lanes import (
-    Floats,
     Frame,
     HeatLane,
     Lane,
     PhaseLane,
     SeriesLane,
     View,
-    significant,
-    times,
-    times_json,
-    values_json,
 )
-from jupyter_aicci.timeline.lost import Gap, note
+from jupyter_aicci.timeline.lost import Gap
 from jupyter_aicci.timeline.many import of_nodes, under_one
 from jupyter_aicci.timeline.partition import Billed
 from jupyter_aicci.timeline.phases import Track, node_count, phase_lane, rank_lane
 from jupyter_aicci.timeline.records import Record
-from jupyter_aicci.timeline.series import Series, thinned
+from jupyter_aicci.timeline.series import Series
 from jupyter_aicci.timeline.strip import strip
 from jupyter_aicci.timeline.summary import run_summary
 from jupyter_aicci.timeline.tiles import Facts, tiles
@@ -49,34 +55,6 @@ L = TypeVar("L", PhaseLane, SeriesLane)
 
 MOST_RANK_BARS = 32  # of more ranks the strip tells
 SMALL = 20_000  # records that are partitioned anew for every delta; of more, once a second
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """What one watcher has: enough to say what is new to it."""
-
-    cursor: int
-    shape: tuple[Any, ...]  # lanes, legend, curves begun again; when it changes, a fresh view is due
-    column_s: float  # seconds a pixel column
-    room: int  # points that may still be sent before a fresh view thins them again
-    spans: Mapping[str, tuple[Any, ...]]
-    cost_t_s: float
-    shade: tuple[Any, ...]
-    heat: tuple[Any, ...]  # how far the strip goes, and over whom
-    width_px: int
-    headline: str
-    tiles: tuple[Any, ...]
-    run: Mapping[str, Any]
-    verdict: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
-    """`body` is the stream's message, or None where nothing changed; with `lanes_changed` a fresh view is due."""
-
-    body: dict[str, Any] | None
-    mark: Mark
-    lanes_changed: bool = False
 
 
 class Accumulator:
@@ -144,8 +122,8 @@ class Accumulator:
         shades = shade(of_nodes(bars), end_s)
         money_lane = dense(cost_lane(run, cost), 200)
         if window:
-            bars = tuple(replace(bar, spans=_inside(bar, from_s, to_s)) for bar in bars)
-            money_lane = _part_of(money_lane, from_s, to_s)
+            bars = tuple(replace(bar, spans=inside(bar, from_s, to_s)) for bar in bars)
+            money_lane = part_of(money_lane, from_s, to_s)
         curves = [
             windowed(lane, series, from_s, to_s, width_px, whole=not window) for lane, series in self._curves(run)
         ]
@@ -184,9 +162,9 @@ class Accumulator:
             shape=self._shape((lane.id for lane in view.lanes), view.legend),
             column_s=column_s,
             room=8 * width_px,
-            spans={bar.id: _signature(bar, view.end_s, column_s) for bar in bars},
-            cost_t_s=_last_t_s(view.lanes[-1]),
-            shade=_shade_signature(view.lanes[-1], column_s),
+            spans={bar.id: signature(bar, view.end_s, column_s) for bar in bars},
+            cost_t_s=last_t_s(view.lanes[-1]),
+            shade=shade_signature(view.lanes[-1], column_s),
             heat=self._heat_signature(column_s),
             width_px=width_px,
             headline=view.headline,
@@ -217,16 +195,16 @@ class Accumulator:
         shape = self._shape([*ids, money_lane.id], legend)
         if shape != since.shape or since.room <= 0:
             return Delta(body=None, mark=since, lanes_changed=True)
-        spans = {bar.id: _signature(bar, end_s, since.column_s) for bar in bars}
+        spans = {bar.id: signature(bar, end_s, since.column_s) for bar in bars}
         fresh = {bar.id: [span.to_json() for span in bar.spans] for bar in bars if spans[bar.id] != since.spans[bar.id]}
-        series = {lane.id: _tail(lane, curve, since) for lane, curve in curves if curve.last_seq > since.cursor}
+        series = {lane.id: tail(lane, curve, since) for lane, curve in curves if curve.last_seq > since.cursor}
         for lane, curve in gauges:
             if curve.last_seq > since.cursor:
-                series[lane.id] = _tail(lane, curve, since)
+                series[lane.id] = tail(lane, curve, since)
             series |= {
-                part.id: _thin(part, t_s, v, since) for part, t_s, v in self._gauges.under_since(lane, since.cursor)
+                part.id: thin(part, t_s, v, since) for part, t_s, v in self._gauges.under_since(lane, since.cursor)
             }
-        series |= _cost_tail(money_lane, since)
+        series |= cost_tail(money_lane, since)
         heat = self._heat_signature(since.column_s)
         said = self._headline(run, billed, now_ns, anew=run.ended)
         facts = self._facts(run, cost, end_ns)
@@ -252,8 +230,8 @@ class Accumulator:
             cursor=self.cursor,
             room=since.room - max((len(each["t"]) for each in series.values()), default=0),
             spans=spans,
-            cost_t_s=max(since.cost_t_s, _last_t_s(money_lane)),
-            shade=_shade_signature(money_lane, since.column_s),
+            cost_t_s=max(since.cost_t_s, last_t_s(money_lane)),
+            shade=shade_signature(money_lane, since.column_s),
             heat=heat,
             headline=said,
             tiles=tiles_now,
@@ -275,9 +253,9 @@ class Accumulator:
             own = sorted({rank for of_attempt in tracks.values() for rank in of_attempt})
             under = len(own) > 1 and max(ranks, len(own)) <= MOST_RANK_BARS
             bar = phase_lane(run, node, tracks, now_ns, folded=under)
-            bars.append(_noted(bar, self._gaps.of_ranks(node)))
+            bars.append(noted(bar, self._gaps.of_ranks(node)))
             bars += [
-                _noted(rank_lane(run, node, rank, tracks, now_ns), self._gaps.of_rank(rank, "told", "raw"))
+                noted(rank_lane(run, node, rank, tracks, now_ns), self._gaps.of_rank(rank, "told", "raw"))
                 for rank in (own if under else ())
             ]
         return under_one(bars)
@@ -285,7 +263,7 @@ class Accumulator:
     def _curves(self, run: Run) -> list[tuple[SeriesLane, Series]]:
         """Step time and logged values in the order they are drawn, their points not yet in them."""
         lane, series = self._steps.lane()
-        lane = _noted(lane, self._gaps.of_rank(self._steps.rank, "raw"))
+        lane = noted(lane, self._gaps.of_rank(self._steps.rank, "raw"))
         steps = (
             (replace(lane, parent="step_heat", name=f"rank {self._steps.rank}"), series)
             if self._heat_ids()
@@ -294,13 +272,13 @@ class Accumulator:
         drawn = [steps]
         for name, value in self._shown():
             lane, series = value_lane(name, value)
-            drawn.append((_noted(lane, self._gaps.of_rank(value.rank, "log")), series))
+            drawn.append((noted(lane, self._gaps.of_rank(value.rank, "log")), series))
         return [pair for pair in drawn if pair[1].count or pair[1].dropped]
 
     def _measured(self, run: Run) -> Iterable[tuple[SeriesLane, Series]]:
         """The lanes of samples, their points not yet in them."""
         gaps = self._gaps.of_agents()
-        return ((_noted(lane, gaps), series) for lane, series in self._gauges.lanes(run))
+        return ((noted(lane, gaps), series) for lane, series in self._gauges.lanes(run))
 
     def _heat(self, width_px: int, window: tuple[float, float] | None) -> tuple[HeatLane, ...]:
         lane = strip(self.gathered.records, self.origin_ns, width_px, window, folded=True)
@@ -397,68 +375,3 @@ class Accumulator:
             if drawn is None:
                 drawn = self._values[name] = Drawn(rank)
             drawn.add(frame, rank, t_s, float(value))
-
-
-def _noted(lane: L, gaps: Sequence[Gap]) -> L:
-    """The lane with what is missing of it in its note."""
-    missing = note(gaps)
-    return replace(lane, note=" · ".join(part for part in (lane.note, missing) if part)) if missing else lane
-
-
-def _inside(bar: PhaseLane, from_s: float, to_s: float) -> tuple[Any, ...]:
-    return tuple(span for span in bar.spans if span.t1_s >= from_s and span.t0_s <= to_s)
-
-
-def _signature(bar: PhaseLane, end_s: float, column_s: float) -> tuple[Any, ...]:
-    """What is on the screen of a bar: its spans, an open end only to the pixel."""
-    return tuple(
-        (span.phase, span.t0_s, span.t1_s if span.t1_s < end_s else math.floor(end_s / column_s)) for span in bar.spans
-    )
-
-
-def _last_t_s(lane: Lane) -> float:
-    return float(lane.t_s[-1]) if isinstance(lane, SeriesLane) and len(lane.t_s) else -math.inf
-
-
-def _part_of(lane: SeriesLane, from_s: float, to_s: float) -> SeriesLane:
-    """A bill between two times, the amounts at both included: it is straight between its points."""
-    if not len(lane.t_s):
-        return lane
-    first_s, last_s = max(from_s, float(lane.t_s[0])), min(to_s, float(lane.t_s[-1]))
-    if last_s < first_s:
-        return replace(lane, t_s=lane.t_s[:0], v=lane.v[:0])
-    inside = lane.t_s[(lane.t_s > first_s) & (lane.t_s < last_s)]
-    t_s = np.unique(np.r_[first_s, inside, last_s])
-    return replace(lane, t_s=t_s, v=np.interp(t_s, lane.t_s, lane.v))
-
-
-def _shade_signature(lane: Lane, column_s: float) -> tuple[Any, ...]:
-    """What is shaded, to the pixel."""
-    shades = lane.shade if isinstance(lane, SeriesLane) else ()
-    return tuple((math.floor(t0 / column_s), math.floor(t1 / column_s)) for t0, t1 in shades)
-
-
-def _tail(lane: SeriesLane, series: Series, since: Mark) -> dict[str, Any]:
-    return _thin(lane, *series.since(since.cursor), since)
-
-
-def _thin(lane: SeriesLane, t_s: Floats, v: Floats, since: Mark) -> dict[str, Any]:
-    """New points, at most four a pixel column."""
-    if not len(t_s):
-        return _points(lane, t_s, v)
-    columns = max(1, math.ceil((float(t_s[-1]) - float(t_s[0])) / since.column_s))
-    return _points(lane, *thinned(t_s, v, float(t_s[0]), float(t_s[-1]), columns))
-
-
-def _cost_tail(lane: SeriesLane, since: Mark) -> dict[str, Any]:
-    new = lane.t_s > since.cost_t_s
-    shaded = _shade_signature(lane, since.column_s) != since.shade
-    if not new.any() and not shaded:
-        return {}
-    shades = {"shade": [times(pair) for pair in lane.shade]} if shaded else {}
-    return {lane.id: _points(lane, lane.t_s[new], lane.v[new]) | shades}
-
-
-def _points(lane: SeriesLane, t_s: Floats, v: Floats) -> dict[str, Any]:
-    bounds = {"lo": significant(lane.lo), "hi": significant(lane.hi)}
-    return {"t": times_json(t_s), "v": values_json(v), "value": lane.value, "note": lane.note, **bounds}

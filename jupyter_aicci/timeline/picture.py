@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
-from matplotlib.textpath import TextToPath
 from PIL import Image
 
 from jupyter_aicci.model.states import State
@@ -40,6 +35,7 @@ from jupyter_aicci.timeline.colours import (
     look,
 )
 from jupyter_aicci.timeline.findings.words import wasted
+from jupyter_aicci.timeline.fonts import fitted, font, shown, width_of
 from jupyter_aicci.timeline.heat import heat_image, heat_scale
 from jupyter_aicci.timeline.lanes import HeatLane, PhaseLane, SeriesLane, View
 from jupyter_aicci.timeline.marks import BADGE_PX, marks
@@ -51,7 +47,6 @@ COLOURS = 128  # a palette is a third of the bytes, and no eye tells the differe
 WIDTH = 960.0
 LEFT, RIGHT = 170.0, 940.0  # the frame's edges
 HEADER_PX, TILES_PX, LEGEND_PX, AXIS_PX, LINE_PX, FINDING_PX = 40.0, 54.0, 28.0, 20.0, 20.0, 28.0
-FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Source Han Sans SC")
 NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000, 86400)
 THEME = THEMES["light"]
 STATE_COLOURS = {
@@ -122,7 +117,7 @@ class _Card:
         """Write on the middle line y; returns the width."""
         text = fitted(shown(text), px, within, bold=bold)
         self.axes.text(
-            x, y, text, fontproperties=_font(px * self.point, bold=bold), color=colour, ha=align,
+            x, y, text, fontproperties=font(px * self.point, bold=bold), color=colour, ha=align,
             va="center_baseline", parse_math=False, zorder=above,
         )  # fmt: skip
         return width_of(text, px, bold=bold)
@@ -391,47 +386,3 @@ def _words(card: _Card, view: View, lines: Iterable[str], top: float) -> None:
         first = place == 0
         card.text(42, y, line, px=12, bold=first, colour=THEME.text if first else THEME.muted, within=WIDTH - 60)
         y += LINE_PX
-
-
-@lru_cache(maxsize=1)
-def _families() -> tuple[str, ...]:
-    """DejaVu Sans, which matplotlib ships, and behind it what this host has for Chinese and Japanese."""
-    known = set(font_manager.fontManager.get_font_names())
-    return ("DejaVu Sans", *(name for name in FALLBACK_FONTS if name in known))
-
-
-@lru_cache(maxsize=1)
-def _known_characters() -> frozenset[int]:
-    fonts = [FT2Font(font_manager.findfont(FontProperties(family=[name]))) for name in _families()]
-    return frozenset(code for font in fonts for code in font.get_charmap())
-
-
-def _font(points: float, *, bold: bool) -> FontProperties:
-    return FontProperties(family=list(_families()), size=points, weight="bold" if bold else "normal")
-
-
-def shown(text: str) -> str:
-    """The text on one line, characters that no font here has as a box."""
-    known = _known_characters()
-    return "".join(letter if ord(letter) in known else "□" for letter in " ".join(text.split()))
-
-
-@lru_cache(maxsize=4096)
-def width_of(text: str, px: float, *, bold: bool = False) -> float:
-    """The text's width in card pixels."""
-    if not text:
-        return 0.0
-    width, _, _ = TextToPath().get_text_width_height_descent(text, _font(px, bold=bold), ismath=False)
-    return float(width)
-
-
-def fitted(text: str, px: float, within: float, *, bold: bool = False) -> str:
-    """The text, shortened with an ellipsis where it is wider than `within` card pixels."""
-    measure: Callable[[str], float] = lambda part: width_of(part, px, bold=bold)  # noqa: E731
-    if measure(text) <= within:
-        return text
-    low, high = 0, len(text)
-    while low < high:
-        half = (low + high + 1) // 2
-        low, high = (half, high) if measure(text[:half] + "…") <= within else (low, half - 1)
-    return text[:low].rstrip() + "…"

@@ -13,7 +13,8 @@ from timeline_builders import Frames, Journal, StoredFrame, a_curve, a_long_run,
 
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.pricing.meter import meter
-from jupyter_aicci.timeline.incremental import Accumulator, Mark
+from jupyter_aicci.timeline.deltas import Mark
+from jupyter_aicci.timeline.incremental import Accumulator
 from jupyter_aicci.timeline.view import view
 
 NO_COST: list[tuple[int, int]] = []

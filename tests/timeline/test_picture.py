@@ -16,8 +16,9 @@ from timeline_builders import RUN_ID, Frames, Journal, a_failed_run, a_long_run,
 
 from jupyter_aicci.model.events import Noted
 from jupyter_aicci.timeline.colours import PHASES, SEVERITY_COLOURS, heat_palette
+from jupyter_aicci.timeline.fonts import fitted, shown, width_of
 from jupyter_aicci.timeline.lanes import View
-from jupyter_aicci.timeline.picture import fitted, picture, said, shown, ticks, width_of
+from jupyter_aicci.timeline.picture import picture, said, ticks
 from jupyter_aicci.timeline.view import view
 
 LIMIT_BYTES = 120_000
