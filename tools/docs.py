@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from jupyter_aicci.client import exports, tables  # noqa: E402
-from jupyter_aicci.model import commands, errors, events, metrics, options, states, text  # noqa: E402
+from jupyter_aicci.model import commands, condition, errors, events, metrics, options, states, text  # noqa: E402
 from jupyter_aicci.scheduler import policies  # noqa: E402
 from jupyter_aicci.timeline.findings.rule import GATES  # noqa: E402
 from jupyter_aicci.timeline.findings.table import RULES  # noqa: E402
@@ -77,6 +77,11 @@ def options_page() -> str:
         "An unknown option is an error that names the nearest known one, and nothing is submitted.\n"
         "Durations are written `90`, `30s`, `2h` or `1h30m`; money is in the price book's currency.",
         table(("option", "value", "default", "field of the spec", "meaning"), map(row, options.OPTIONS)),
+        "## What `--stop-if` may name",
+        "With `+ - * /`, `< <= > >= == !=`, `and`, `or`, `not` and parentheses; numbers such as `2.5`, `50%` and `15m`.\n"
+        "`for 15m` at the end: only when it has been true for so long.\n"
+        "While a number that decides is not known, nothing is stopped.",
+        table(("name", "meaning"), ((code(name), meaning) for name, meaning in condition.NAMES.items())),
     )
 
 
@@ -90,7 +95,8 @@ def commands_page() -> str:
             flag = argument.name.startswith("-")
             given = "|".join(argument.choices) or ("N" if argument.kind == "int" else argument.metavar)
             value = f"{argument.name} {given}".strip() if flag else "|".join(argument.choices) or argument.name
-            shown.append(f"[{value}{'…' if argument.many == '...' else ''}]" if flag or argument.many else value)
+            value += "…" if argument.many in ("+", "...") else ""
+            shown.append(f"[{value}]" if flag or argument.many in ("?", "...") else value)
         return " ".join(shown)
 
     def section(command: commands.Command) -> str:

@@ -77,7 +77,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(flag="--dry-run", kind="flag", default=False, face="client",
            help="print spec, price, start forecast and placement; send nothing"),
     Option(flag="--probe", kind="flag", default=False, face="client",
-           help="first run the program for a few steps on 1, 2 and 4 ranks and on 2 nodes, to forecast its speed-up"),
+           help="first run the program for a few steps on 1, 2 and 4 ranks and on 2 and 4 nodes, to forecast its speed-up"),
     Option(flag="--on-stop", kind="choice", default="detach", choices=("detach", "cancel"), face="client",
            help="what the first press of Stop does"),
 )  # fmt: skip
