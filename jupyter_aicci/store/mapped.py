@@ -4,6 +4,7 @@ A page of header, then blocks of 64 buckets, each (statistics, owners, 64) numbe
 closed when a later one is begun; a late reading opens and closes it again. A block never written to is a hole, and reads as empty.
 Rule 1: one process writes. Room for owners doubles when it is full, by a new file that is renamed into place.
 Rule 2: a closed block whose checksum is wrong reads as empty, and `damaged` names its buckets; a wrong header makes the file empty.
+Rule 3: a block has its room on the disk before it is written to: on a full disk a write to a mapped hole would kill the process.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from jupyter_aicci.store.buckets import STATISTICS, Floats, Ints, Layout, put_to
 HEADER_BYTES = 4096
 BUCKETS = 64  # of one block: what is written each minute lies together, and so does what a window reads
 TRAILER_BYTES = 64
-CLOSED = 2
+OPEN, CLOSED = 1, 2  # 0 is a hole
 LEAST_OWNERS = 8
 EVERYTHING = 1 << 40  # buckets of a file whose header is wrong
 Mapped = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -67,10 +68,14 @@ class ColumnFile:
 
     def add(self, owners: Ints, buckets: Ints, fold: Floats) -> None:
         """Put a fold (statistics, owners, buckets) to what is there; `buckets` ascend."""
+        before = self.buckets // BUCKETS
         self._make_room(int(owners.max()) + 1, int(buckets[-1]) // BUCKETS + 1)
+        if before and self._blocks > before and self._state(before - 1) == OPEN:
+            self._close_block(before - 1, closed=True)  # a later one is begun, perhaps not the next
         for number in np.unique(buckets // BUCKETS).tolist():
             mine = np.flatnonzero(buckets // BUCKETS == number)
             at = (slice(None), owners[:, None], (buckets[mine] - number * BUCKETS)[None, :])
+            self._fill_hole(number)
             block = self._block(number)
             if not self._intact(number):
                 block[:] = 0  # nothing is mixed with what is wrong
@@ -80,7 +85,11 @@ class ColumnFile:
     def clear(self, first: int) -> None:
         """Empty the buckets from `first` on."""
         for number in range(max(first, 0) // BUCKETS, self.buckets // BUCKETS):
+            if not self._state(number) and not self._raw(number).any():
+                continue  # a hole stays one
             block = self._block(number)
+            if not self._intact(number):
+                block[:] = 0  # what is wrong gets no checksum that fits
             block[:, :, max(first - number * BUCKETS, 0) :] = 0
             self._close_block(number, closed=number < self._blocks - 1)
         self._checked.clear()
@@ -141,17 +150,29 @@ class ColumnFile:
         return data.reshape(self._statistics, self.owners, BUCKETS)
 
     def _close_block(self, number: int, *, closed: bool) -> None:
-        """Write the trailer; the block before, which was open so far, is closed with it."""
+        """Write the trailer; the block before, if it was open so far, is closed with it."""
         for each in (number - 1, number):
-            if each < 0:
+            if each < number and (each < 0 or self._state(each) != OPEN):
                 continue
             trailer = self._raw(each)[-TRAILER_BYTES:].view(np.uint32)
-            if each < number and trailer[1] == CLOSED:
-                continue
             whole = closed or each < number
             trailer[0] = _checksum(self._raw(each)) if whole else 0
-            trailer[1] = CLOSED if whole else 1
+            trailer[1] = CLOSED if whole else OPEN
             self._checked.add(each)
+
+    def _state(self, number: int) -> int:
+        """0 of a hole, `OPEN`, `CLOSED`."""
+        return int(self._raw(number)[-TRAILER_BYTES:].view(np.uint32)[1])
+
+    def _fill_hole(self, number: int) -> None:
+        """Have the disk keep room for a block that is begun. Raises `OSError` where there is none."""
+        if self._state(number):
+            return
+        fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.posix_fallocate(fd, HEADER_BYTES + number * self._block_bytes, self._block_bytes)
+        finally:
+            os.close(fd)
 
     def _intact(self, number: int) -> bool:
         if number in self._checked:

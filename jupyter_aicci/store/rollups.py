@@ -31,6 +31,7 @@ WIDTHS_S = (10, 60, 600)
 NS = 1_000_000_000
 VERSION = 1
 MOST_CELLS = 1_000_000  # buckets that one answer reads; beyond, it reads wider ones
+MOST_NAME = 200  # letters of a metric in a file's name; a longer one is in the frames only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +199,7 @@ class Rollups:
         for place, (scope, metric, _) in enumerate(found.series):
             places.setdefault(layout_of(scope, metric), []).append(place)
         for layout, columns in places.items():
-            for width_s in WIDTHS_S:
+            for width_s in reversed(WIDTHS_S):  # whether a metric is kept at all, its widest file says
                 buckets, folded = fold(layout, t_s, values[:, columns], width_s)  # type: ignore[arg-type]
                 self._put([found.series[place] for place in columns], width_s, buckets, folded)
 
@@ -211,8 +212,17 @@ class Rollups:
             rows.append(known.setdefault(whose, len(known)))
             columns.append(place)
         for (scope, metric), (rows, columns) in by_metric.items():
-            if scope != "value" or self._path(scope, metric, width_s).exists() or self._values_here() < MOST_VALUES:
+            if self._is_kept(scope, metric):
                 self._file(scope, metric, width_s).add(np.array(rows), buckets, folded[:, columns])
+
+    def _is_kept(self, scope: str, metric: str) -> bool:
+        """Whether a metric has roll-ups, or may get them: of the names that a program logs, only so many, and none too long."""
+        if scope != "value":
+            return True
+        if len(quote(metric, safe="")) > MOST_NAME:
+            return False
+        widest = WIDTHS_S[-1]
+        return self._path(scope, metric, widest).exists() or self._values_here() < MOST_VALUES
 
     def _values_here(self) -> int:
         return len(list(self.folder.glob(f"value.*.{WIDTHS_S[-1]}.col")))
@@ -247,7 +257,7 @@ class Rollups:
         return self._files[key]
 
     def _path(self, scope: str, metric: str, width_s: int) -> Path:
-        return self.folder / f"{scope}.{quote(metric, safe='')[:120]}.{width_s}.col"
+        return self.folder / f"{scope}.{quote(metric, safe='')[:MOST_NAME]}.{width_s}.col"
 
     def _read_state(self) -> bool:
         """Whether `state.json` is there and whole."""

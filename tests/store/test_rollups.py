@@ -270,3 +270,34 @@ def test_what_is_left_when_the_finest_buckets_are_gone_is_found(tmp_path: Path) 
     assert copy.owners("cpu") == ("rank-0", "rank-1", "rank-2", "rank-3")
     assert copy.window("cpu", ["rank-0"], 0, 600, 800).column_s == 60.0
     store.close()
+
+
+def logged(path: Path, *frames: dict[str, float]) -> FrameStore:
+    """Values that rank 0 logged, a second each, sealed."""
+    store = FrameStore(path / "frames.db")
+    said = [{"k": "log", "t": n * S, "rank": 0, "step": n, "values": values} for n, values in enumerate(frames)]
+    store.append([(RANK, n + 1, frame, T0 + n * S) for n, frame in enumerate(said)])
+    seal(store)
+    return store
+
+
+def test_of_very_many_logged_names_only_some_are_rolled_up(tmp_path: Path) -> None:
+    """At every width: each is a file that stays open."""
+    store = logged(tmp_path, {f"loss-{n}": float(n) for n in range(200)})
+    rolled(tmp_path, store).close()
+    for width_s in (10, 60, 600):
+        assert len(list((tmp_path / "rollups").glob(f"value.*.{width_s}.col"))) == 64
+    store.close()
+
+
+def test_names_that_begin_alike_are_not_mixed(tmp_path: Path) -> None:
+    """Letters of other scripts take nine letters each in a file's name; what is too long for one is in the frames only."""
+    a, b, long = "训练损失第一阶段的平均值一", "训练损失第一阶段的平均值二", "损" * 40
+    store = logged(tmp_path, {a: 1.0, b: 2.0, f"{long}一": 3.0, f"{long}二": 4.0})
+    rollups = rolled(tmp_path, store)
+    assert [name for _, name in rollups.metrics()] == sorted((f"value:{a}", f"value:{b}"))
+    means = [rollups.window(f"value:{name}", ["rank-0"], 0, 10, 1).mean[0].tolist() for name in (a, b)]
+    assert means == [[1.0], [2.0]]
+    assert np.isnan(rollups.window(f"value:{long}一", ["rank-0"], 0, 10, 1).mean).all()
+    rollups.close()
+    store.close()
