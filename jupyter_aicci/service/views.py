@@ -11,9 +11,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jupyter_aicci.model.events import Noted
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.pricing.meter import cost_series, meter
+from jupyter_aicci.service.bills import TOPIC as BILL
 from jupyter_aicci.service.findings import Findings, Json
 from jupyter_aicci.service.lazy import bring_timeline
 from jupyter_aicci.service.logs import tail_text
@@ -71,8 +73,13 @@ class Views:
         if (long := self._long_run(run)) is not None:
             from jupyter_aicci.timeline.overview import overview
 
-            view = overview(view, long[1], run, width_px)
+            view = replace(overview(view, long[1], run, width_px), headline=self._billed(run))
         return replace(view, findings=found)
+
+    def _billed(self, run: Run) -> str:
+        """Where a long run's money went, as its journal says it with the bill: not all of its steps are at hand."""
+        rows = (event for _, event in self._runs.journal.rows(run.id, 0) if isinstance(event, Noted))
+        return next((row.text for row in rows if row.topic == BILL), "")
 
     def _told_facts(self, run: Run) -> Json:
         """What else is known of the run; its speed-up stands among its tiles from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from jupyter_aicci.agent.frames import encode
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import Step
 from jupyter_aicci.service import long_runs
+from jupyter_aicci.service.bills import Bills, frames_of
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.upkeep import Upkeep
 from jupyter_aicci.service.views import Views
@@ -19,10 +21,12 @@ from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home, prepare, source_of
+from jupyter_aicci.store.sealing import finish
 from jupyter_aicci.timeline.lanes import Lane, PhaseLane, SeriesLane, View
 
 RUN = RunId("r7f3c0ab")
 LENGTH_S = 1800
+SEALED = 900  # frames that are sealed together
 AGENT, RANK = source_of(1, 0, "agent"), source_of(1, 0, "rank-0")
 
 
@@ -46,7 +50,9 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Views:
             data.append(encode(frame))
             offset += len(data[-1])
             items.append((source, offset, frame, T0 + frame["t"]))
-        store.append(items)
+        for first in range(0, len(items), SEALED):
+            store.append(items[first : first + SEALED])
+            finish(store)
         (folder / f"{source.rpartition('/')[2]}.spool").write_bytes(b"".join(data))
     upkeep = Upkeep(home, runs)
     upkeep.put_away(runs[RUN], store)
@@ -70,9 +76,9 @@ def of_rank() -> list[dict[str, object]]:
     for second in range(2, LENGTH_S):
         if not 900 < second < 905:
             took_ns = 5 * S if second == 905 else S
-            records = [[1, second, took_ns]]
+            records, phases = [[1, second, took_ns * 3 // 4, took_ns // 4]], ["compute", "data_wait"]
             frames.append(
-                {"k": "steps", "t": second * S, "rank": 0, "step": second, "phases": ["compute"], "records": records}
+                {"k": "steps", "t": second * S, "rank": 0, "step": second, "phases": phases, "records": records}
             )
             frames.append({"k": "log", "t": second * S, "rank": 0, "step": second, "values": {"loss": 1 / second}})
     return frames
@@ -105,6 +111,17 @@ def test_a_long_run_has_the_same_lanes_and_values_from_roll_ups(views: Views, mo
         cpu = curve(lanes(rolled)["cpu"])
         assert np.nanmean(cpu.v) == pytest.approx(np.nanmean(curve(lanes(whole)["cpu"]).v), rel=0.05)
         views._long._open.clear()
+
+
+def test_a_long_run_says_what_its_bill_says(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of each step waited for data; from roll-ups as from all frames, and in the words of the bill."""
+    run, bills = views._runs[RUN], Bills(views._runs, partial(frames_of, views._home, lambda _: None))
+    bills.settle(run)
+    whole = views.view(run).headline
+    views._kept.clear()
+    monkeypatch.setattr(long_runs, "LONG", 10)
+    assert views.view(run).headline == whole == bills.answer(run)["headline"]
+    assert "waiting for data" in whole
 
 
 def test_a_watcher_of_a_long_run_gets_one_view(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
