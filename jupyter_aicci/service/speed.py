@@ -55,7 +55,7 @@ class Speeds:
         own, siblings = self.measured(run), self.siblings(run)
         ratio, why = self._ratio(own, siblings)
         shares = {count: self._bandwidth(run, count) for count in nodes}
-        forecasts, refused = await asyncio.to_thread(_forecasts, run, own, siblings, shares) if nodes else ([], "")
+        forecasts, refused = await asyncio.to_thread(_forecasts, own, siblings, shares) if nodes else ([], "")
         return own | {
             "speedup": ratio,
             "speedup_why": why,
@@ -166,7 +166,7 @@ class Speeds:
 NO_ROOM = "this cluster has no room for it; at the bandwidth that was measured with"
 
 
-def _forecasts(run: Run, own: Json, siblings: list[Json], bandwidths: Mapping[int, int]) -> tuple[list[Json], str]:
+def _forecasts(own: Json, siblings: list[Json], bandwidths: Mapping[int, int]) -> tuple[list[Json], str]:
     """(a forecast for each node count, why there is none)"""
     from jupyter_aicci.speedup.fit import fit
     from jupyter_aicci.speedup.model import Where
@@ -176,7 +176,8 @@ def _forecasts(run: Run, own: Json, siblings: list[Json], bandwidths: Mapping[in
     try:
         refuse(samples)
         fitted, like = fit(samples), own if own["measured"] else siblings[0]
-        batch, each = like["measured"]["batch"] or 1.0, like["measured"]["ranks"] // like["nodes"]
+        batch = like["measured"]["batch"] if samples_have_batch(siblings) else 1.0
+        each = like["measured"]["ranks"] // like["nodes"]
         places = [
             Where(nodes=count, ranks=count * each, batch=batch, bandwidth_ratio=_share(count, bus, reference))
             for count, bus in bandwidths.items()

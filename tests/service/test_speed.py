@@ -11,6 +11,8 @@ from live import a_client, ended, kill_service, submit
 
 from jupyter_aicci.client import Client, Run
 from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.service.speed import _forecasts
+from jupyter_aicci.speedup.measure import Throughput
 
 # Each step of a rank among `n` takes 20 ms and 6 ms more for every doubling.
 PACE_S = {1: 0.020, 2: 0.026, 4: 0.032}
@@ -96,6 +98,20 @@ def test_more_nodes_are_forecast_from_runs_over_nodes_and_refused_without(client
     assert all(one["lo"] <= one["ratio"] <= one["hi"] and one["estimated"] for one in told["forecasts"])
     assert "no room" in eight["note"]
     assert "no room" not in four["note"]
+
+
+def test_where_one_sibling_told_no_batch_steps_are_compared() -> None:
+    """The run that told its batch is then asked about as all the others were measured."""
+    kept = {"per_node_micro": None, "bandwidth_bytes_per_s": 0}
+    sizes = ((1, 1, 0.020, 0.0), (2, 2, 0.026, 32.0), (2, 4, 0.032, 32.0))
+    siblings = [
+        kept | {"nodes": nodes, "measured": Throughput(
+            nodes=nodes, ranks=ranks, steps=90, step_s=step_s, lo_s=step_s, hi_s=step_s, batch=batch,
+        ).to_json()} for nodes, ranks, step_s, batch in sizes
+    ]  # fmt: skip
+    (told,), refused = _forecasts(siblings[-1], siblings, {4: 0})
+    assert (refused, told["samples_per_s"]) == ("", None)
+    assert told["ratio"] < 0.8
 
 
 def test_what_an_ended_run_showed_outlives_the_service_and_its_frames(client: Client) -> None:
