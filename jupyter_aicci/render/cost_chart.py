@@ -69,7 +69,9 @@ def chart_html(report: dict[str, Any], *, chart_id: str) -> str:
 
     items = {palette: json_item(figure(report, palette)) for palette in ("light", "dark")}
     values = {"id": chart_id, "version": bokeh.__version__, **items}
-    script = SCRIPT % {key: json.dumps(value).replace("</", "<\\/") for key, value in values.items()}
+    script = SCRIPT % {
+        key: json.dumps(value).replace("<", "\\u003c") for key, value in values.items()
+    }  # no tag can begin in it
     image = base64.b64encode(picture(report)).decode()
     words = f"cost by {report['by']} in {currency}: the table above as bars"
     return (

@@ -177,11 +177,11 @@ def ledger_table(ledger: dict[str, Any]) -> Table:
     return Table(columns=columns, right=right, rows=tuple(rows) if ledger["entries"] else (), empty=held_nothing)
 
 
-def _amount(micro: int, ledger: dict[str, Any]) -> str:
+def _amount(micro: int | None, ledger: dict[str, Any]) -> str:
     """Money, `free` where the run's price is zero, or `price not set`."""
-    if not micro:
-        return price_text(ledger["price"]["micro_per_h"] and 0, ledger["currency"])
-    return money(micro, ledger["currency"])
+    if micro is None:
+        return NOT_SET
+    return money(micro, ledger["currency"]) if micro or ledger["price"]["micro_per_h"] else "free"
 
 
 def mounts_table(mounts: Iterable[tuple[str, str, str, str]]) -> Table:

@@ -32,6 +32,9 @@ def test_the_chart_is_a_picture_that_a_script_replaces() -> None:
     (data,) = re.findall(r"data:image/png;base64,([^\"]+)", page)
     assert base64.b64decode(data).startswith(b"\x89PNG")
     assert page.count("</script>") == 1
+    odd = chart_html(a_report(lines=[a_report()["lines"][0] | {"key": "<!--<script>"}]), chart_id="c1")
+    assert odd.count("<script>") == 1
+    assert "<!--" not in odd
     assert "aicci/bokeh/" in page
     assert chart_html(a_report(lines=[]), chart_id="c1") == ""
     assert len(picture(a_report())) > 2000

@@ -140,6 +140,8 @@ def test_ledger_table_lists_held_nodes_and_their_sum() -> None:
     assert table.rows == (("1", "0", "cpux2", "90 s so far", "$0.25"), ("", "", "total", "", "$0.25"))
     free = ledger | {"total_micro": 0, "entries": [entry | {"amount_micro": 0}], "price": {"micro_per_h": 0}}
     assert [row[-1] for row in ledger_table(free).rows] == ["free", "free"]
+    early = ledger | {"total_micro": 0, "entries": [entry | {"amount_micro": 0}, entry | {"amount_micro": None}]}
+    assert [row[-1] for row in ledger_table(early).rows] == ["$0.00", "price not set", "$0.00"], "a price is no gift"
     assert "cost nothing" in ledger_table(ledger | {"entries": []}).to_text()
 
 
