@@ -16,6 +16,7 @@ from jupyter_aicci.model.states import ICONS, State
 from jupyter_aicci.model.text import NOT_SET, NS, duration, money
 from jupyter_aicci.timeline.colours import in_order, look
 from jupyter_aicci.timeline.lanes import PhaseLane, SeriesLane, View
+from jupyter_aicci.timeline.many import NODES
 from jupyter_aicci.timeline.tiles import SPEED_UP, per_h_micro
 
 
@@ -111,14 +112,14 @@ def _reason(view: View) -> list[str]:
 
 
 def _times(view: View) -> str:
-    """Seconds in each phase of the first node; the phases of a node sum to its time."""
+    """Seconds in each phase of the first node, of many nodes of what most were in; the phases of a node sum to its time."""
     bars = [lane for lane in view.lanes if isinstance(lane, PhaseLane)]
     spans = bars[0].spans if bars else ()
     total = dict.fromkeys(in_order(span.phase for span in spans), 0.0)
     for span in spans:
         total[span.phase] += span.t1_s - span.t0_s
     parts = [f"{look(phase).label} {duration(s)}" for phase, s in total.items() if s >= 0.05]
-    whose = "" if len(bars) < 2 else " (node 0)"
+    whose = "" if len(bars) < 2 else f" (most of {bars[0].name})" if bars[0].id == NODES else " (node 0)"
     return f"{duration(view.end_s)} in all{whose}: {', '.join(parts)}" if parts else f"{duration(view.end_s)} in all"
 
 

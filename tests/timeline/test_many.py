@@ -6,10 +6,13 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
+from timeline_builders import Journal, at
 
 from jupyter_aicci.timeline.lanes import PhaseLane, Span
 from jupyter_aicci.timeline.many import MOST_NODE_BARS, MOST_SPANS_UNDER, most, of_nodes, under_one
 from jupyter_aicci.timeline.places import layout
+from jupyter_aicci.timeline.summary import summary_text
+from jupyter_aicci.timeline.view import view
 
 
 def a_bar(node: int, *phases: tuple[float, float, str], parent: str = "") -> PhaseLane:
@@ -48,6 +51,14 @@ def test_the_bar_of_all_shows_what_most_nodes_do() -> None:
         (0, 2, "compute"), (2, 4, "data_wait"), (4, 6, "compute"),
     ]  # fmt: skip
     assert [span.phase for span in most(bars[1:])] == ["compute"]
+
+
+def test_the_summary_says_whose_time_it_tells() -> None:
+    """Of very many nodes the first bar is of all of them, and not node 0's."""
+    for nodes, whose in ((2, "(node 0)"), (MOST_NODE_BARS + 1, "(most of 17 nodes)")):
+        journal = Journal(nodes=nodes, ranks_per_node=1)
+        shown = view(journal.placed(1).runs(3).run(), (), cost=(), now_ns=at(9))
+        assert whose in summary_text(shown).splitlines()[1]
 
 
 def test_what_nobody_told_stays_empty() -> None:
