@@ -48,7 +48,7 @@ def save_page(document: Json, path: str | Path) -> None:
     from jupyter_aicci.speedup.figure import page
 
     try:
-        Path(path).write_text(page(points_of(document)), encoding="utf-8")
+        Path(path).expanduser().write_text(page(points_of(document)), encoding="utf-8")
     except OSError as error:
         raise HostError("cannot_write", f"{path} cannot be written: {error.strerror}.") from None
 

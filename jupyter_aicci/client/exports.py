@@ -42,8 +42,7 @@ def export(source: Source, made: Format, path: str | Path) -> tuple[Path, ...]:
     """Write the files. Raises `HostError` (cannot_write), `UserError` (parquet_missing)."""
     if made.name == "parquet":
         _need_pyarrow()
-    target = Path(path).expanduser()
-    paths = tuple(target.with_suffix(f".{word}{made.suffix}") if word else target for word in made.files)
+    paths = tuple(_named(Path(path).expanduser(), word, made.suffix) for word in made.files)
     for each, write in zip(paths, made.files.values(), strict=True):
         try:
             with replacing(each, mode=MODE) as file:
@@ -51,6 +50,11 @@ def export(source: Source, made: Format, path: str | Path) -> tuple[Path, ...]:
         except OSError as error:
             raise HostError("cannot_write", f"{each} cannot be written: {error.strerror or error}.") from None
     return paths
+
+
+def _named(target: Path, word: str, suffix: str) -> Path:
+    """run.csv is run.metrics.csv; a name that does not end as its format does stays whole."""
+    return target.parent / f"{target.name.removesuffix(suffix)}.{word}{suffix}" if word and target.name else target
 
 
 def format_named(name: str) -> Format:

@@ -16,7 +16,7 @@ from jupyter_aicci.store.disk import from_os_error
 
 def save_focus(client: Calls, file: Path) -> dict[str, Any]:
     """Write the file; `{"version", "file", "rows"}`. Raises `HostError` where it cannot be written."""
-    found = client.focus()
+    found, file = client.focus(), file.expanduser()
     try:
         write_atomic(file, to_csv(found["rows"]).encode())
     except OSError as error:

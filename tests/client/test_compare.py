@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jupyter_aicci.client.compare import compare, points_of
+from jupyter_aicci.client.compare import compare, points_of, save_page
 from jupyter_aicci.client.fingerprint import fingerprint
+from jupyter_aicci.client.focus import save_focus
 from jupyter_aicci.client.probe import Probed
 from jupyter_aicci.client.program import Program
 from jupyter_aicci.model.spec import RunSpec
@@ -49,6 +51,9 @@ class Recorded:
 
     def view(self, ref: str, **_: Any) -> Json:
         return {"headline": "", "findings": []}
+
+    def focus(self) -> Json:
+        return {"version": "1.2", "rows": []}
 
 
 def a_speed(accelerator: str, nodes: int, step_s: float | None, per_node_micro: int | None, **changes: Any) -> Json:
@@ -183,3 +188,12 @@ def test_a_probe_says_what_it_saw() -> None:
         "(9 steps, fewer than it takes for a steady state)"
     )
     assert Probed(size=Size(1, 2), speed=None, why="no room").text == "probe 2 ranks: nothing measured: no room"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line magic has no shell that would say so."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save_page({"points": []}, "~/times.html")
+    done = save_focus(Recorded(), Path("~/bills.csv"))  # type: ignore[arg-type]
+    assert done["file"] == str(tmp_path / "bills.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bills.csv", "times.html"]

@@ -11,7 +11,7 @@ from folder_builders import a_folder
 from run_builders import RUN_ID, a_life, flat
 
 from jupyter_aicci.client import CopiedRun
-from jupyter_aicci.client.exports import FORMATS, format_named, format_of
+from jupyter_aicci.client.exports import FORMATS, export, format_named, format_of
 from jupyter_aicci.client.tables import TABLES
 from jupyter_aicci.model.errors import HostError, UserError
 
@@ -60,6 +60,16 @@ def test_the_trace_has_what_was_logged_and_found(run: CopiedRun, tmp_path: Path)
     trace.ParseFromString(path.read_bytes())
     names = {packet.track_descriptor.name for packet in trace.packet if packet.HasField("track_descriptor")}
     assert {"node 0 (laptop)", "rank 0", "steps", "loss", "CPU", "written"} <= names
+
+
+@pytest.mark.parametrize("name", ["epoch-1.5", "epoch-1.5.csv"])
+def test_a_name_with_dots_stays_whole(run: CopiedRun, tmp_path: Path, name: str) -> None:
+    """Two exports whose names differ behind a dot are not one."""
+    with run.source() as source:
+        files = export(source, format_named("csv"), tmp_path / name)
+        assert [path.name for path in files] == [f"epoch-1.5.{table}.csv" for table in TABLES]
+        with pytest.raises(HostError, match="cannot be written"):
+            export(source, format_named("csv"), "/")
 
 
 def test_every_format_has_one_name_and_one_ending() -> None:
