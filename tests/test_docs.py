@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_aicci.agent.rank import api
 from jupyter_aicci.model.commands import COMMANDS
 from jupyter_aicci.model.events import KINDS
 from jupyter_aicci.model.metrics import METRICS
@@ -44,10 +45,11 @@ def test_generated_pages_are_what_the_code_says_now(tool: str) -> None:
         ("exit-classes.md", list(ExitClass)),
         ("events.md", list(KINDS)),
         ("metrics.md", [f"`{metric.name}`" for metric in METRICS]),
+        ("python.md", [f"aicci.{name}" for name in api.__all__]),
     ],
 )
 def test_every_public_word_stands_in_the_reference(page: str, words: list[str]) -> None:
-    """Options, commands, states, steps, exit classes and events are all documented."""
+    """Options, commands, states, steps, exit classes, events, metrics and what a program may call are all documented."""
     text = reference(page)
 
     assert [word for word in words if word not in text] == []

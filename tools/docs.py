@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from signatures import functions, methods  # noqa: E402
+
 from jupyter_aicci.client import exports, tables  # noqa: E402
 from jupyter_aicci.model import commands, condition, errors, events, metrics, options, states, text  # noqa: E402
 from jupyter_aicci.scheduler import policies  # noqa: E402
@@ -391,6 +393,39 @@ EXPORTS = {
 }
 
 
+# -------------------------------------------------------------------------------------------------- programs
+
+
+def python_page() -> str:
+    rank, client = PACKAGE / "agent" / "rank", PACKAGE / "client"
+    data = methods(client / "data.py", "RunData", "run.")
+    calls = methods(client / "calls.py", "Calls", "client.")
+    return page(
+        "Python",
+        "the docstrings of jupyter_aicci/agent/rank/ and jupyter_aicci/client/",
+        "## In the program: `aicci`",
+        "In a cell `aicci` is already there; a file says `import aicci`, which every rank has.\n"
+        "`aicci.rank`, `aicci.world_size`, `aicci.local_rank` and `aicci.node_rank` say who this process is,"
+        " `aicci.restart` how many attempts came before.\n"
+        '`aicci.data["digits"]` is the path that `--data` mounted, `aicci.output` a directory of the run that is kept.\n'
+        "`aicci.Stop` is raised where the run is to end; it is no `Exception`, so that no `except Exception` keeps it.",
+        table(("call", "what it does"), functions(rank / "api.py", "aicci.")),
+        "## Checkpoints: `aicci.checkpoint`",
+        table(("call", "what it does"), methods(rank / "checkpoint.py", "Checkpoint", "aicci.checkpoint.")),
+        "## A run: `Run`",
+        "`%%aicci train -o run` binds one, `Client().run(ref)` gives one.\n"
+        "`jupyter_aicci.client.CopiedRun(path)` is a run in a folder from elsewhere; it has `view` and the second table.",
+        table(("call", "what it does"), methods(client / "run.py", "Run", "run.")),
+        table(("call", "what it does"), [row for row in data if "source" not in row[0]]),
+        "## The service: `jupyter_aicci.client.Client`",
+        "`Client()` is that of `AICCI_HOME`; its service is started when the first call needs it.",
+        table(
+            ("call", "what it does"),
+            [*methods(client / "api.py", "Client", "client."), *calls],
+        ),
+    )
+
+
 # ----------------------------------------------------------------------------------------------------- pages
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -404,6 +439,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "data.md": data_page,
     "findings.md": findings_page,
+    "python.md": python_page,
 }
 
 
