@@ -344,7 +344,8 @@ def metrics_page() -> str:
     return page(
         "Metrics",
         "jupyter_aicci/model/metrics.py",
-        "What the agent of a node reads once a second, and ten times a second for a moment around trouble.\n"
+        "What the agent of a node reads once a second, and ten times a second for a moment around trouble and new findings.\n"
+        "An agent that takes more than 1 % of a core over a minute reads more seldom, down to once in eight seconds.\n"
         "Some change slowly or cost much to read, and are told every ten seconds.\n"
         "A counter is kept as it was read and drawn as its rate; where it steps back it began anew.\n"
         "What a machine does not have is absent, never zero.",
