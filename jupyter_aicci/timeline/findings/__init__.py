@@ -12,6 +12,8 @@ Must not import: anything but model, numpy and timeline.evidence.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jupyter_aicci.model.finding import Finding
 from jupyter_aicci.timeline.evidence import Evidence
 from jupyter_aicci.timeline.findings.board import Board
@@ -24,7 +26,15 @@ def findings(evidence: Evidence, gates: Gates = GATES) -> tuple[Finding, ...]:
     """Everything that the rules find, without what another finding explains."""
     board = Board(evidence, gates)
     found = [each for _, find in RULES for each in find(board)]
-    return in_order(joined(explained(found)))
+    return tuple(_short(each, board) for each in in_order(joined(explained(found))))
+
+
+def _short(found: Finding, board: Board) -> Finding:
+    """Ranks and nodes that are all there are written as ()."""
+    ranks, nodes = (
+        () if some == every else some for some, every in ((found.ranks, board.ranks), (found.nodes, board.nodes))
+    )
+    return replace(found, ranks=ranks, nodes=nodes)
 
 
 __all__ = ["findings"]

@@ -5,13 +5,15 @@ A table of pairs, so that the list that a person reads has one line a cause, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from jupyter_aicci.model.finding import Finding
 
 OVERLAP = 0.5  # of the shorter one
-MOST_OF_A_KIND = 3
+MOST_OF_A_KIND = 3  # episodes at one place
+MOST_PLACES = 8  # of a kind: a run of a thousand devices has no thousand lines
+SEVERITIES = ("note", "warning", "high")
 
 UNEVEN = ("F25", "F26")
 EMPTY = ("F15", "F30")
@@ -65,25 +67,42 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def joined(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Of more than three episodes of one kind, one line over all of them, in the words of the costliest."""
+    """Of more than three episodes of one kind, and of a kind at more than eight places, one line, in the words of the worst."""
+    out: list[Finding] = []
+    for group in _groups(found, lambda each: (each.id, each.ranks, each.nodes)):
+        out += group if len(group) <= MOST_OF_A_KIND else [_join(group, f"{len(group)} times")]
+    made: list[Finding] = []
+    for group in _groups(out, lambda each: (each.id,)):
+        places = len({(each.ranks, each.nodes) for each in group})
+        made += group if places <= MOST_PLACES else [_join(group, f"so at {places} places")]
+    return tuple(made)
+
+
+def _groups(found: Iterable[Finding], key: Callable[[Finding], tuple[object, ...]]) -> Iterable[list[Finding]]:
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for each in found:
-        groups.setdefault((each.id, each.ranks, each.nodes), []).append(each)
-    out: list[Finding] = []
-    for group in groups.values():
-        out += group if len(group) <= MOST_OF_A_KIND else [_join(group)]
-    return tuple(out)
+        groups.setdefault(key(each), []).append(each)
+    return groups.values()
 
 
-def _join(group: list[Finding]) -> Finding:
-    worst = max(group, key=lambda each: each.wasted_ns)
+def _join(group: list[Finding], how_often: str) -> Finding:
+    worst = max(group, key=lambda each: (each.wasted_ns, SEVERITIES.index(each.severity), each.value))
     return replace(
         worst,
+        severity=max((each.severity for each in group), key=SEVERITIES.index),
+        ranks=_all_of([each.ranks for each in group]),
+        nodes=_all_of([each.nodes for each in group]),
         from_s=min(each.from_s for each in group),
         to_s=max(each.to_s for each in group),
         ongoing=any(each.ongoing for each in group),
         wasted_ns=sum(each.wasted_ns for each in group),
         wasted_micro=sum(each.wasted_micro for each in group),
         inputs=worst.inputs | {"times": float(len(group))},
-        text=f"{worst.text} ({len(group)} times, here the worst)",
+        text=f"{worst.text} ({how_often}, here the worst)",
     )
+
+
+def _all_of(numbers: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """Every number once; () where one of them is all."""
+    known = tuple(numbers)
+    return tuple(sorted({number for each in known for number in each})) if all(known) else ()

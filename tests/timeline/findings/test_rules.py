@@ -9,6 +9,7 @@ import pytest
 from findings_builders import MICRO_PER_H, Story, a_story
 
 from jupyter_aicci.model.finding import Finding
+from jupyter_aicci.timeline.findings import findings
 from jupyter_aicci.timeline.findings.table import RULES
 from jupyter_aicci.timeline.gauges import GAUGES
 
@@ -709,6 +710,20 @@ def test_the_costliest_finding_comes_first() -> None:
     story.wait_s[100:300] = 0.15
     story.own_s[500:900, 2] *= 2.0
     assert story.ids() == ["F04", "F01"]
+
+
+def test_what_is_so_at_many_places_is_one_line() -> None:
+    """Full memory of 8 devices is 8 lines, of 64 it is one, of all of their ranks, with the severity of the worst."""
+    few = a_story(ranks=8, accelerators=8)
+    many = a_story(ranks=64, nodes=8, accelerators=8)
+    for story, nodes in ((few, 1), (many, 8)):
+        for node, device in ((node, device) for node in range(nodes) for device in range(8)):
+            story.measure("mem_used", f"node-{node}/gpu-{device}", 99.0 if (node, device) == (7, 3) else 94.0)
+            story.measure("mem_total", f"node-{node}/gpu-{device}", 100.0)
+    assert few.ids() == ["F11"] * 8
+    (found,) = findings(many.evidence())
+    assert (found.severity, found.nodes, found.ranks) == ("high", (), ())
+    assert found.text == "node 7, GPU 3: 99 % of its memory is in use (so at 64 places, here the worst)"
 
 
 def test_a_run_that_has_just_begun_is_not_judged() -> None:
