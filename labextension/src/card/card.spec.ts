@@ -3,9 +3,11 @@
  */
 import { nullTranslator } from '@jupyterlab/translation';
 
+import type { IFinding } from '../protocol';
 import { RunModel } from '../runs/model';
 import { aDelta, aView, PlayedApi } from '../testing';
 import { renderCard } from './card';
+import { wasteWords } from './findings';
 
 jest.mock('@jupyterlab/translation', () => ({
   nullTranslator: {
@@ -140,6 +142,27 @@ test('the chart is also a table, which follows the run', async () => {
   press('Show as chart');
   expect(find('plot').hidden).toBe(false);
   model.dispose();
+});
+
+test('the table says lowest and highest in the unit of the curve', async () => {
+  const { api, find, model, press } = await aCard();
+  const lanes = aView().lanes.map(lane =>
+    lane.kind === 'series' ? { ...lane, unit: 'B', value: '1.9 GB', lo: 0, hi: 1.9e9 } : lane
+  );
+  api.last.send({ type: 'view', view: aView({ lanes }) });
+  press('Show as table');
+  const row = [...find('table-place').querySelectorAll('tbody tr')].at(-1)!;
+  expect([...row.children].map(cell => cell.textContent).slice(1, 4)).toEqual(['1.9 GB', '0 B', '1.9 GB']);
+  model.dispose();
+});
+
+test('what a finding wastes is money, else time, else nothing', () => {
+  const trans = nullTranslator.load('');
+  const said = (wasted_micro: number, wasted_ns: number): string =>
+    wasteWords({ wasted_micro, wasted_ns, ongoing: false } as IFinding, 'USD', trans);
+  expect(said(310_000, 9e9)).toBe('≈ $0.31 wasted');
+  expect(said(0, 9e9)).toContain('of rank time');
+  expect(said(0, 4e8)).toBe('');
 });
 
 test('a failure names its class, where, what to try, and the last lines of the rank', async () => {

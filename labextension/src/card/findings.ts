@@ -10,6 +10,9 @@ import type { IFigure, IFinding, IView } from '../protocol';
 import { button, el } from './dom';
 import { clock, severityWord, span } from './words';
 
+/** Less is no time that is said: it would read as 0 s. */
+const LEAST_S = 0.5;
+
 export class Findings {
   readonly node = el('ol', 'findings');
 
@@ -70,13 +73,8 @@ export function wasteWords(finding: IFinding, currency: string, trans: Translati
     const amount = moneyWords(finding.wasted_micro / 1e6, currency);
     return finding.ongoing ? trans.__('≈ %1 so far', amount) : trans.__('≈ %1 wasted', amount);
   }
-  return finding.wasted_ns ? trans.__('≈ %1 of rank time', span(finding.wasted_ns / 1e9)) : '';
-}
-
-/** The finding in one line of text. */
-export function findingWords(finding: IFinding, currency: string, trans: TranslationBundle): string {
-  const parts = [`${finding.text}${dot(finding.text)}`, finding.fix, wasteWords(finding, currency, trans)];
-  return `${capital(finding.name)}, ${when(finding, trans)}: ${parts.filter(Boolean).join(' ')}`;
+  const wastedS = finding.wasted_ns / 1e9;
+  return wastedS >= LEAST_S ? trans.__('≈ %1 of rank time', span(wastedS)) : '';
 }
 
 function capital(name: string): string {

@@ -20,7 +20,13 @@ export function viewTable(view: IView, trans: TranslationBundle): HTMLElement {
   const values = table(
     trans.__('Curves'),
     [trans.__('curve'), trans.__('latest'), trans.__('lowest'), trans.__('highest'), trans.__('points')],
-    curves.map(lane => [lane.name, lane.value, number(lane.lo), number(lane.hi), String(lane.t.length)])
+    curves.map(lane => [
+      lane.name,
+      lane.value,
+      valueWords(lane.lo, lane.unit),
+      valueWords(lane.hi, lane.unit),
+      String(lane.t.length)
+    ])
   );
   const heats = view.lanes.filter((lane): lane is IHeatLane => lane.kind === 'heat');
   const ranks = heats.map(lane =>
@@ -66,12 +72,6 @@ function heatRows(lane: IHeatLane): string[][] {
     const highest = seen.reduce((most, value) => Math.max(most, value), -Infinity);
     return [String(rank), ...(seen.length ? [mean, highest].map(value => valueWords(value, lane.unit)) : ['–', '–'])];
   });
-}
-
-function number(value: number): string {
-  return new Intl.NumberFormat(document.documentElement.lang || undefined, { maximumSignificantDigits: 5 }).format(
-    value
-  );
 }
 
 function table(caption: string, heads: readonly string[], rows: readonly string[][]): HTMLElement {
