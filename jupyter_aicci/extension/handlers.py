@@ -110,12 +110,12 @@ class ReadWrite(AicciHandler):
 
     @web.authenticated
     @authorized
-    async def get(self) -> None:
+    async def get(self, *_: str) -> None:
         await self.pass_on("GET")
 
     @web.authenticated
     @authorized
-    async def post(self) -> None:
+    async def post(self, *_: str) -> None:
         await self.pass_on("POST", self.request.body)
 
 

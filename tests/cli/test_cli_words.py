@@ -40,7 +40,7 @@ def test_help_of_run_has_every_option(capsys: pytest.CaptureFixture[str]) -> Non
     ("words", "code", "says"),
     [
         (["runn"], "unknown_command", "did you mean run?"),
-        (["timeline", "nothere"], "not_a_run_folder", "nothere is not the folder of a run"),
+        (["timeline", "."], "not_a_run_folder", "is not the folder of a run"),
         (["run", "--shap", "x", "t.py"], "unknown_option", "did you mean --shape?"),
         (["run", "--nodes", "0", "t.py"], "bad_spec", "--nodes 0"),
         (["run"], "bad_option", "FILE"),
