@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ TABLES = {"frames": ("seq", ""), "chunks": ("id", "INDEXED BY by_round"), "dropp
 def remade(folder: Path, damaged: Path, path: Path) -> FrameStore:
     """A fresh store at `path` with every frame that can be had."""
     store = FrameStore(path)
-    items = sorted(frames_of_spools(folder), key=lambda item: item[3])
+    items = _by_time(frames_of_spools(folder))
     if items or not damaged.exists():
         store.append(items)
         return store
@@ -63,6 +63,18 @@ def frames_of_spools(folder: Path) -> Iterator[Item]:
             left_bytes = path.stat().st_size - offset
             if left_bytes:
                 yield source, offset + left_bytes, {"k": "gap", "t": t_ns, "lost_bytes": left_bytes}, t_ns + shift_ns
+
+
+def _by_time(items: Iterable[Item]) -> list[Item]:
+    """By time, but those of one spool in its order: what began earlier may be said later, and a store goes back in no spool."""
+    latest: dict[str, int] = {}
+    keyed = []
+    for item in items:
+        source, time_ns = item[0], item[3]
+        latest[source] = max(time_ns, latest.get(source, time_ns))
+        keyed.append((latest[source], item))
+    keyed.sort(key=lambda pair: pair[0])
+    return [item for _, item in keyed]
 
 
 def _shift_ns(frame: dict[str, Any], before_ns: int) -> int:

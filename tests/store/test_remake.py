@@ -15,6 +15,7 @@ from jupyter_aicci.store.events_file import write_events
 from jupyter_aicci.store.folder import RunFolder
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import source_of
+from jupyter_aicci.store.remake import remade
 from jupyter_aicci.store.sealing import seal
 
 AGENT = source_of(1, 0, "agent")
@@ -48,6 +49,22 @@ def hurt(path: Path, at: int, length: int) -> None:
     at %= len(data)
     data[at : at + length] = bytes(byte ^ 0xFF for byte in data[at : at + length])
     path.write_bytes(data)
+
+
+def test_a_frame_that_is_said_late_costs_none_of_its_spool(tmp_path: Path) -> None:
+    """A phase of a rank is said once it has lasted, under the time when it began; it stands where it was said."""
+    spool = tmp_path / "attempt-1" / "node-0" / "rank-0.spool"
+    spool.parent.mkdir(parents=True)
+    frames = [{"k": "head", "t": 0, "boot_id": "b", "boot_ns": 0, "wall_ns": T0, "source": "rank-0"}]
+    frames += [{"k": "log", "t": t * S, "rank": 0, "step": t, "values": {}} for t in (1, 2, 3)]
+    frames += [
+        {"k": "phase", "t": S + 1, "rank": 0, "phase": "eval"},
+        {"k": "phase", "t": 4 * S, "rank": 0, "phase": "x"},
+    ]
+    spool.write_bytes(b"".join(map(encode, frames)))
+    store = remade(tmp_path, tmp_path / "frames.db", tmp_path / "new.db")
+    assert [frame.frame for frame in store.all()] == frames
+    store.close()
 
 
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
