@@ -29,6 +29,7 @@ from jupyter_aicci.service.limits import running_s
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.remake import open_whole
 
 if TYPE_CHECKING:
     from jupyter_aicci.timeline.gather import Gathered
@@ -234,7 +235,7 @@ def frames_of(home: Home, open_store: Callable[[RunId], FrameStore | None], run:
     if store is not None or not home.frames_db(run.id).exists():
         yield store
         return
-    store = FrameStore(home.frames_db(run.id))
+    store = open_whole(home.run_dir(run.id), home.frames_db(run.id))
     try:
         yield store
     finally:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from service_builders import Scripted, a_desk, close, submit, turn
 
-from jupyter_aicci.agent.frames import boot_ns
+from jupyter_aicci.agent.frames import boot_ns, encode
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.service.bills import Bills, frames_of
 from jupyter_aicci.service.desk import Desk
+from jupyter_aicci.store.frames import FrameStore
 
 MJ_PER_KWH = 3_600_000_000  # a kilowatt-hour is 3.6 MJ, and the counter counts millijoules
 SECOND = 10**9
@@ -66,3 +68,21 @@ def test_a_counter_that_begins_anew_takes_nothing_back(desk: Desk, engine: Scrip
 def test_without_a_counter_there_is_no_energy(desk: Desk, engine: Scripted) -> None:
     """Not zero: not known."""
     assert counted(desk, engine, running(desk, engine)) is None
+
+
+def test_a_report_on_a_damaged_database_loses_no_frame(desk: Desk) -> None:
+    """What is set aside is made anew from the spools, whoever is the first to open it."""
+    run = submit(desk)
+    frames = [
+        {"k": "head", "t": 0, "boot_id": "b", "boot_ns": 0, "wall_ns": 1, "source": "agent"},
+        {"k": "note", "t": 1},
+    ]
+    spool = desk.home.node_dir(run.id, 1, 0) / "agent.spool"
+    spool.parent.mkdir(parents=True)
+    spool.write_bytes(b"".join(map(encode, frames)))
+    damaged: Path = desk.home.frames_db(run.id)
+    FrameStore(damaged).close()
+    damaged.write_bytes(b"\x55" * damaged.stat().st_size)
+    with frames_of(desk.home, lambda run_id: None, run) as store:
+        assert store is not None
+        assert [frame.frame for frame in store.all()] == frames
