@@ -16,7 +16,7 @@ from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS, money
 from jupyter_aicci.pricing.budgets import Budget, budgets_of, period_ns, spent_micro
 from jupyter_aicci.pricing.meter import rate_micro_per_h
-from jupyter_aicci.service.limits import CLEAR_S, LAST_RATIO, S_PER_H, end_grace_s
+from jupyter_aicci.service.limits import CLEAR_S, LAST_RATIO, S_PER_H
 from jupyter_aicci.service.runs import Runs
 
 LOOK_NS = NS
@@ -71,9 +71,7 @@ class Budgets:
         """What the running gangs of the owner cost until they are gone, and until the sum is looked at again."""
         holding = [run for run in self._runs.holding() if budget.owner(run) == budget.name]
         tail_s = CLEAR_S + LOOK_NS / NS
-        return sum(
-            round(rate_micro_per_h(run) * (end_grace_s(run.spec.grace, ()) + tail_s) / S_PER_H) for run in holding
-        )
+        return sum(round(rate_micro_per_h(run) * (run.spec.grace + tail_s) / S_PER_H) for run in holding)
 
     def _words(self, budget: Budget, spent: int, run: Run) -> str:
         currency = run.price.currency

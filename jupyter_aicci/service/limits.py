@@ -56,7 +56,7 @@ def over_limit(
     if deadline_ns and now_ns >= deadline_ns:
         return _stop(run, now_ns, ExitClass.TIME_LIMIT, f"its deadline {spec.deadline} has come")
     if closed and run.holds_nodes:
-        return _stop(run, now_ns, ExitClass.BUDGET, closed, end_grace_s(spec.grace, spending.checkpoint_ns))
+        return _stop(run, now_ns, ExitClass.BUDGET, closed)  # no time for checkpoints: none was kept back (`budgets`)
     return _over_budget(run, spending, now_ns) if spec.budget else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.errors import UserError, did_you_mean
@@ -68,12 +69,13 @@ def parse_config(text: str, book: str, source: str, offers: Callable[[], Offers]
     """The settings in `text`, the content of the file `source`, over the price book `book`; `offers`: what prices may name."""
     try:
         data = tomllib.loads(text)
+        exact = tomllib.loads(text, parse_float=Decimal)  # amounts of money
     except tomllib.TOMLDecodeError as error:
         raise _bad(source, [str(error)]) from error
     defects = [f"unknown table [{name}] {did_you_mean(name, TABLES)}".strip() for name in data if name not in TABLES]
     cpus = _cpus(data.get("local", {}), defects)
     scheduling = _scheduling(data, source, defects)
-    budgets = parse_budgets(data.get("budgets", {}), defects)
+    budgets = parse_budgets(exact.get("budgets", {}), defects)
     if defects:
         raise _bad(source, defects)
     return Config(prices=parse_book(book, text, source, offers), cpus=cpus, scheduling=scheduling, budgets=budgets)

@@ -273,6 +273,15 @@ def test_the_day_of_a_queue_is_shared_by_its_runs() -> None:
         close(desk)
 
 
+def test_the_end_for_an_owners_budget_takes_no_longer_than_was_kept_back() -> None:
+    """The grace of each running gang is; the time of its checkpoints is not."""
+    run = running(0)
+    money = spending(run, T0 + S, 100.0)
+    wish = over_limit(run, deadline_ns=0, spending=money, now_ns=T0 + S, closed="today's budget is spent")
+    assert wish is not None
+    assert (wish.exit_class, wish.grace_s) == ("budget", run.spec.grace)
+
+
 def _until(desk: Desk, what: object, *, limit_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not what():  # type: ignore[operator]

@@ -69,3 +69,9 @@ print([name for name in ("numpy", "jupyter_aicci.scheduler") if name in sys.modu
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_budget_may_be_written_as_a_number_like_a_price() -> None:
+    """With or without a point; no float comes near the amount."""
+    found = parsed("[prices]\ncpux2 = 0.31\n[budgets.user.ann]\nday = 20.5\nmonth = 300\n").budgets
+    assert [budget.cap_micro for budget in found] == [20_500_000, 300_000_000]
