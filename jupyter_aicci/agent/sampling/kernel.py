@@ -31,9 +31,12 @@ class KernelFile:
         return self._fd >= 0
 
     def read(self, size: int = READ_BYTES) -> bytes:
-        """Its content, at most `size` bytes."""
+        """Its content, at most `size` bytes. A long table comes a page at a time: what is asked for beyond `READ_BYTES` is one."""
         try:
-            return os.pread(self._fd, size, 0) if self._fd >= 0 else b""
+            content = os.pread(self._fd, size, 0) if self._fd >= 0 else b""
+            while size > READ_BYTES and content and (more := os.pread(self._fd, size - len(content), len(content))):
+                content += more
+            return content
         except OSError:
             return b""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_aicci.agent.sampling import Sampler
+from jupyter_aicci.agent.sampling.kernel import read_once
 from jupyter_aicci.agent.sampling.node import Node
 from jupyter_aicci.agent.sampling.rdma import Port, metrics, ports
 from jupyter_aicci.model.metrics import BY_NAME
@@ -137,3 +138,11 @@ def test_rdma_ports_tell_bytes_and_what_their_driver_counts(tmp_path: Path) -> N
     assert {("nic", name) for name in found["mlx5_0"]} <= BY_NAME.keys()
     assert ports(str(tmp_path / "none")) == []
     assert metrics([Port("gone", str(tmp_path / "gone"))]) == {}
+
+
+def test_a_long_table_of_the_kernel_is_read_to_its_end() -> None:
+    """The kernel gives a page of it at a time: mounts of a container with many layers, disks and interfaces of a large host."""
+    content = read_once("/proc/self/maps", 1 << 20)
+    assert len(content) > 8192
+    assert content.endswith(b"\n")
+    assert b"[stack]" in content

@@ -64,8 +64,8 @@ def test_workers_are_what_descends_from_the_rank(rank: subprocess.Popen[bytes]) 
     tree = Tree(rank.pid)
     assert look(tree)["workers"] == 0
     for _ in range(2):
-        os.kill(rank.pid, signal.SIGUSR1)
         before = len(children_of(rank.pid))
+        os.kill(rank.pid, signal.SIGUSR1)
         until(lambda before=before: len(children_of(rank.pid)) > before)
     until(lambda: look(tree)["workers"] == 2)
     used_s = [0.0]
