@@ -79,7 +79,7 @@ def report_table(report: dict[str, Any]) -> Table:
             str(line["runs"]),
             duration(line["held_s"]),
             _sum(line["amount_micro"], line),
-            *(money(line[f"{kind}_micro"], line["currency"]) for kind in ("useful", "overhead", "waste", "unsplit")),
+            *(_part(line[f"{kind}_micro"], line) for kind in ("useful", "overhead", "waste", "unsplit")),
         )
         for line in report["lines"]
     ]
@@ -117,6 +117,11 @@ def _sum(micro: int, line: dict[str, Any]) -> str:
     if line["unpriced"] and not micro:
         return NOT_SET
     return money(micro, line["currency"]) + (" and more" if line["unpriced"] else "")
+
+
+def _part(micro: int, line: dict[str, Any]) -> str:
+    """Of a line whose amount is known."""
+    return NOT_SET if line["unpriced"] and not line["amount_micro"] else money(micro, line["currency"])
 
 
 def _signed(micro: int, currency: str) -> str:

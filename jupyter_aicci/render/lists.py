@@ -154,7 +154,8 @@ def totals(runs: Iterable[dict[str, Any]]) -> dict[str, int]:
     """Micro-units by currency over all runs, those without a price left out."""
     sums: dict[str, int] = {}
     for run in runs:
-        sums[run["currency"]] = sums.get(run["currency"], 0) + (run["cost_micro"] or 0)
+        if run["cost_micro"] is not None:
+            sums[run["currency"]] = sums.get(run["currency"], 0) + run["cost_micro"]
     return sums
 
 

@@ -128,6 +128,7 @@ def test_totals_are_kept_by_currency() -> None:
     """Money of two currencies is not one sum."""
     runs = [a_run(), a_run(), a_run(currency="EUR", cost_micro=5)]
     assert totals(runs) == {"USD": 8_240_000, "EUR": 5}
+    assert totals([a_run(cost_micro=None)]) == {}, "of what nobody knows there is no sum"
     assert [row[0] for row in costs_table(runs, now=NOW).rows][-2:] == ["total", "total"]
 
 
