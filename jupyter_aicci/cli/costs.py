@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_aicci.cli import DONE
-from jupyter_aicci.cli.output import answer, say
+from jupyter_aicci.cli.output import answer
 from jupyter_aicci.client import Client
 from jupyter_aicci.client.focus import save_focus
 from jupyter_aicci.model.errors import UserError
@@ -24,8 +24,7 @@ def cost(given: argparse.Namespace) -> int:
     client = Client()
     if given.focus:
         document = save_focus(client, Path(given.focus))
-        say(f"wrote {document['rows']} rows to {given.focus}")
-        answer(document, "", as_json=given.json)
+        answer(document, f"wrote {document['rows']} rows to {document['file']}", as_json=given.json)
         return DONE
     if given.RUN:
         bill = client.cost(given.RUN)

@@ -22,7 +22,7 @@ from jupyter_aicci.render.lists import costs_table, ledger_table
 def cost(shell: Any, client: Client, given: argparse.Namespace) -> None:
     if given.focus:
         done = save_focus(client, Path(given.focus))
-        print(f"wrote {done['rows']} rows to {given.focus}")
+        print(f"wrote {done['rows']} rows to {done['file']}")
     elif given.RUN:
         bill = client.cost(given.RUN)
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in bill_lines(bill))
