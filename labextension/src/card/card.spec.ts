@@ -44,6 +44,15 @@ test('a card shows name, state in a word, where the run is, and its numbers', as
   model.dispose();
 });
 
+test('a tile that is no longer told goes', async () => {
+  const { api, host, model } = await aCard();
+  const [first] = aView().tiles;
+  api.last.send({ type: 'view', view: aView({ tiles: [first!, { value: '0.86', label: 'speed-up on 4' }] }) });
+  api.last.send({ type: 'view', view: aView({ tiles: [first!] }) });
+  expect([...host.querySelectorAll('.jp-aicci-tile')].map(each => each.textContent)).toEqual(['0:12 elapsed']);
+  model.dispose();
+});
+
 test('a run that waits says why, when it starts and its place in line, by the clock of the service', async () => {
   const { api, find, model } = await aCard();
   const queued = aView({ origin_ns: 1e18, end_s: 60 }, 'queued');

@@ -13,6 +13,9 @@ export class Tiles {
       this._tiles.push(tile);
       this.node.append(el('li', 'tile', tile.value, ' ', tile.label));
     }
+    for (const extra of this._tiles.splice(tiles.length)) {
+      extra.value.parentElement?.remove();
+    }
     tiles.forEach((tile, i) => {
       const place = this._tiles[i];
       if (place) {
