@@ -19,6 +19,7 @@ from typing import Any
 
 from jupyter_aicci.model.events import Corrected
 from jupyter_aicci.model.phases import KINDS
+from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.pricing.meter import NS_PER_H, NS_PER_S, Entry, Piece, pieces
 from jupyter_aicci.pricing.report import Bill
 from jupyter_aicci.pricing.waste import split
@@ -72,7 +73,7 @@ def _usage(bill: Bill, part: Piece, billed_micro: int) -> Row:
     region = _region(entry)
     amounts = {"billed": billed_micro, "accrued": part.amount_micro}
     return {
-        **_common(bill, part.from_ns, part.to_ns, amounts),
+        **_common(bill, entry.price, part.from_ns, part.to_ns, amounts),
         "AvailabilityZone": None,
         "ChargeClass": None,
         "ChargeDescription": f"{entry.shape}, node {entry.node} of run {run.id}: {entry.price.source}",
@@ -101,21 +102,19 @@ def _correction(bill: Bill, row: Corrected) -> Row:
     end_ns = row.time_ns + NS_PER_S
     return {
         **dict.fromkeys(COLUMNS),
-        **_common(bill, row.time_ns, end_ns, {"billed": row.amount_micro, "accrued": row.amount_micro}),
+        **_common(
+            bill, bill.ledger.price, row.time_ns, end_ns, {"billed": row.amount_micro, "accrued": row.amount_micro}
+        ),
         "ChargeClass": "Correction",
         "ChargeDescription": f"correction by {row.by or 'unknown'}: {row.reason}",
         "SkuId": bill.run.shape,
     }
 
 
-def _common(bill: Bill, from_ns: int, to_ns: int, amounts: dict[str, int]) -> Row:
+def _common(bill: Bill, price: Price, from_ns: int, to_ns: int, amounts: dict[str, int]) -> Row:
     run, begin = bill.run, _utc(from_ns)
     month = begin.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    provider = (
-        bill.ledger.price.source.rpartition(": ")[2].split("/")[0]
-        if bill.ledger.price.confidence == "catalogue"
-        else ACCOUNT
-    )
+    provider = price.source.rpartition(": ")[2].split("/")[0] if price.confidence == "catalogue" else ACCOUNT
     accrued = _money(amounts["accrued"])
     return {
         **dict.fromkeys(COLUMNS),

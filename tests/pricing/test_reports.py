@@ -204,3 +204,11 @@ def test_a_focus_row_has_what_the_specification_asks_for() -> None:
 def test_nodes_without_a_price_are_no_rows_of_zero() -> None:
     """No cost is not zero cost."""
     assert focus_rows([a_bill(a_run([(T0, T0 + S)], price=Price(micro_per_h=0, known=False)))]) == ()
+
+
+def test_a_row_names_the_provider_of_its_own_price() -> None:
+    """A run that went on with another shape is not billed by that one's provider from the beginning."""
+    listed = Price(micro_per_h=55_040_000, source="list: aws/p5.48xlarge/us-east-1", confidence="catalogue")
+    bill = a_bill(a_run([(T0, T0 + S)], price=listed))
+    (row,) = focus_rows([replace(bill, ledger=replace(bill.ledger, price=Price(micro_per_h=1, source="set here")))])
+    assert (row["ProviderName"], row["BillingAccountType"], row["RegionId"]) == ("aws", "Provider", "us-east-1")
