@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -40,6 +41,7 @@ WARM_UP_S = 0.05  # after the first answer, what the first run needs is imported
 def serve(home: Home, ready: Callable[[], None]) -> int:
     """Be the service; `ready` is called when it answers."""
     set_up(home.service_log)
+    allow_open_files()
     from jupyter_aicci.engines.local import LocalEngine
 
     config = read_config(home)
@@ -49,6 +51,13 @@ def serve(home: Home, ready: Callable[[], None]) -> int:
     finally:
         journal.close()
     return 0
+
+
+def allow_open_files() -> None:
+    """As many as are allowed: the roll-ups of one live run are some hundred mapped files, and 1024 would be few runs."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, ready: Callable[[], None]) -> None:
