@@ -45,9 +45,13 @@ class LongRuns:
         from jupyter_aicci.store.rollups import Rollups
         from jupyter_aicci.timeline.incremental import Accumulator
 
+        rollups = Rollups(folder, origin_ns=run.submitted_ns)
+        if rollups.round < store.last_seq:  # the run has just ended, and its last minute is on its way
+            rollups.close()
+            return None
         happened = Accumulator(origin_ns=run.submitted_ns)
         happened.feed(store.sketch())
-        self._open[run.id] = happened, Rollups(folder, origin_ns=run.submitted_ns)
+        self._open[run.id] = happened, rollups
         while len(self._open) > KEPT:
             self._open.pop(next(iter(self._open)))[1].close()
         return self._open[run.id]

@@ -183,3 +183,15 @@ def test_a_damaged_roll_up_is_a_gap_in_its_lane(views: Views, monkeypatch: pytes
     assert "rank.cpu.10.col is damaged: 0 s to 640 s is shown as a gap" in cpu.note
     assert cpu.t_s[0] >= 30
     assert np.isfinite(cpu.v).sum() > 100
+
+
+def test_roll_ups_without_the_last_minute_are_not_drawn_from(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks right after the end sees it all, and so does who looks later: nothing half made is kept."""
+    run, path = views._runs[RUN], views._home.frames_db(RUN)
+    store = FrameStore(path)
+    last = {"k": "log", "t": LENGTH_S * S, "rank": 0, "step": LENGTH_S, "values": {"loss": 7.0}}
+    store.append([(RANK, 1 << 40, last, T0 + LENGTH_S * S)])
+    monkeypatch.setattr(long_runs, "LONG", 10)
+    assert views._long.of(run, store) is None
+    assert curve(lanes(views.view(run))["value:loss"]).v[-1] == 7.0
+    store.close()
