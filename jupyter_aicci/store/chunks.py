@@ -59,11 +59,6 @@ class Chunk:
         for at, number in enumerate(source.tolist()):
             yield self.plain[at] if number < 0 else next(streams[number])
 
-    @property
-    def points(self) -> int:
-        """Numbers in the groups."""
-        return sum(group.ints.size + group.floats.size + sum(t.size for t in group.tables) for group in self.groups)
-
 
 def pack(
     seqs: Sequence[int], times_ns: Sequence[int], frames: Sequence[dict[str, Any]], *, numbers_matter: bool = False

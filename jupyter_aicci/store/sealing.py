@@ -93,12 +93,6 @@ def drops(store: FrameStore) -> tuple[Dropped, ...]:
     return tuple(Dropped(from_ns=a, to_ns=b, frames=n, size_bytes=size, why=why) for a, b, n, size, why in rows)
 
 
-def chunk_count(store: FrameStore, from_ns: int, to_ns: int) -> int:
-    """How many chunks of samples and steps a window would read."""
-    query = "SELECT count(*) FROM chunks WHERE class = 'raw' AND to_ns >= ? AND from_ns <= ?"
-    return int(store.select(query, from_ns, to_ns)[0][0])
-
-
 def rounds(store: FrameStore, after: int) -> list[int]:
     """The numbers of the rounds after round `after`, ascending."""
     return [row[0] for row in store.select("SELECT DISTINCT round FROM chunks WHERE round > ? ORDER BY round", after)]

@@ -15,7 +15,6 @@ from .gate import Breaker
 from .session import Session
 
 MODULES = ("torch.cuda", "torch.npu", "torch_npu.npu")
-MOST_FREE = 512  # marks kept for the next waits
 MOST_PENDING = 64  # waits of one step that are asked about
 
 
@@ -49,12 +48,11 @@ def in_use(session: Session) -> Device | None:
 class Device:
     """One accelerator as torch's module shows it."""
 
-    __slots__ = ("_breaker", "_free", "_module", "_session")
+    __slots__ = ("_breaker", "_module", "_session")
 
     def __init__(self, session: Session, module: Any) -> None:
         self._session, self._module = session, module
         self._breaker = Breaker(session, "waits of the accelerator")
-        self._free: list[Any] = []
 
     def mark(self) -> Any:
         """A mark in the current stream, None where none can be set."""
@@ -63,7 +61,7 @@ class Device:
         try:
             if self._module.is_current_stream_capturing():
                 return None
-            event = self._free.pop() if self._free else self._module.Event(enable_timing=True)
+            event = self._module.Event(enable_timing=True)
             event.record()
             return event
         except Exception as error:
@@ -75,11 +73,6 @@ class Device:
         event = self.mark()
         if event is not None:
             self._session.clock.pending.append((place, host_ns, before, event))
-
-    def again(self, *events: Any) -> None:
-        """Marks that have told what they had to."""
-        if len(self._free) < MOST_FREE:
-            self._free.extend(events)
 
     def sample(self) -> None:
         module, rank = self._module, str(self._session.rank)
