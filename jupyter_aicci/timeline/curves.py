@@ -23,6 +23,7 @@ from jupyter_aicci.timeline.tiles import THROUGHPUT
 
 MOST_VALUE_LANES = 12
 RATE_WINDOW_NS = 10 * NS
+PATIENCE = 3  # steps' time without one, before a run is slower than its last steps were
 WHOLE_UNITS = ("cores", "%")  # drawn up to what there is, also where only a part is looked at
 
 Cost = Sequence[tuple[int, int]]  # (time_ns, micro-units so far), ascending
@@ -100,13 +101,19 @@ class Steps:
         """Steps done, those before a checkpoint that it resumed from included."""
         return self.latest + 1 - self._counts_from
 
-    def per_s(self, *, live: bool) -> float:
-        """Steps a second: of the last ten seconds while it runs, of the whole last attempt afterwards."""
+    def per_s(self, *, live: bool, now_ns: int) -> float:
+        """Steps a second: of its last ten seconds while it runs, of the whole last attempt afterwards.
+
+        Where no step has come for much longer than one takes, the time without any counts, too.
+        """
         if not self._recent or not self._first:
             return 0.0
         since_ns, before = self._recent[0] if live else self._first
-        now_ns, step = self._recent[-1]
-        return (step - before) * NS / (now_ns - since_ns) if now_ns > since_ns else 0.0
+        until_ns, step = self._recent[-1]
+        patience_ns = max(RATE_WINDOW_NS, PATIENCE * (until_ns - since_ns) // max(1, step - before))
+        if live and now_ns - until_ns > patience_ns:
+            until_ns = now_ns
+        return (step - before) * NS / (until_ns - since_ns) if until_ns > since_ns else 0.0
 
     def lane(self) -> tuple[SeriesLane, Series]:
         series = self.series

@@ -315,7 +315,7 @@ class Accumulator:
             end_ns=end_ns,
             steps=self._steps.done,
             planned=self._planned(),
-            steps_per_s=self._steps.per_s(live=not run.ended),
+            steps_per_s=self._steps.per_s(live=not run.ended, now_ns=end_ns),
             logged=self.logged(),
             progress=self._progress,
             cost_micro=cost[-1][1] if cost else 0,

@@ -143,6 +143,9 @@ def test_steps_per_second_are_the_last_ten_seconds_while_live_and_the_whole_afte
     journal = Journal(ranks_per_node=1).placed(0.0).runs(0.0)
     live = view(journal.run(), frames, cost=(), now_ns=at(25))
     assert tiles_of(live)[2] == ("1", "steps/s")
+    assert tiles_of(view(journal.run(), frames, cost=(), now_ns=at(34)))[2] == ("1", "steps/s")
+    hangs = view(journal.run(), frames, cost=(), now_ns=at(64))  # 11 steps since 14
+    assert tiles_of(hangs)[2] == ("0.22", "steps/s")
     journal.exits(25.0, 0).released(25.0).step(25.0, Step.SUCCEED)
     ended = view(journal.run(), frames, cost=(), now_ns=at(30))
     assert tiles_of(ended)[2] == ("2.12", "steps/s")  # 51 in 24 s
