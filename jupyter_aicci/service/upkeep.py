@@ -61,6 +61,7 @@ class Upkeep:
         self._home, self._runs = home, runs
         self._worker: ThreadPoolExecutor | None = None
         self._kept: dict[RunId, _Kept] = {}
+        self._left: set[RunId] = set()  # runs that have ended and could not be put away
 
     def look(self, run: Run, store: FrameStore) -> None:
         """Have the run's frames looked after if that is due."""
@@ -110,6 +111,7 @@ class Upkeep:
             kept.busy = False
 
     def _put_away(self, run: Run, store: FrameStore, kept: _Kept) -> None:
+        self._left.add(run.id)
         try:
             if store.last_seq:
                 bring_timeline()
@@ -124,12 +126,14 @@ class Upkeep:
         finally:
             store.close()
         self._events(run, kept)
+        self._left.discard(run.id)
 
     def _tend_ended(self, run: Run) -> None:
         """Finish what a service that was killed left open, and let go what is too old to be looked at closely."""
         folder, now_ns = self._home.run_dir(run.id), self._runs.clock.now_ns()
         path, age_ns = self._home.frames_db(run.id), now_ns - (run.ended_ns or now_ns)
-        if path.with_name(path.name + "-wal").exists() or not (folder / "rollups" / "state.json").exists():
+        left = run.id in self._left or path.with_name(path.name + "-wal").exists()
+        if left or not (folder / "rollups" / "state.json").exists():
             self._put_away(run, open_whole(folder, path), _Kept())
         if _ranks(run) > RAW_RANKS and age_ns > RAW_NS:
             store = open_whole(folder, path)

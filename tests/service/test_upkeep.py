@@ -10,8 +10,10 @@ import pytest
 from run_builders import T0, S, placed, stepped, submitted
 
 from jupyter_aicci.agent.frames import encode
+from jupyter_aicci.model.errors import HostError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import Step
+from jupyter_aicci.service import upkeep
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.upkeep import Upkeep
 from jupyter_aicci.store.clock import Clock
@@ -20,7 +22,7 @@ from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home, prepare, source_of
 from jupyter_aicci.store.rollups import Rollups
-from jupyter_aicci.store.sealing import drops
+from jupyter_aicci.store.sealing import drops, seal
 
 RUN = RunId("r7f3c0ab")
 AGENT = source_of(1, 0, "agent")
@@ -113,6 +115,28 @@ def test_what_a_killed_service_left_open_is_finished_by_the_next(house: House) -
     house.upkeep.tend_ended()
     house.upkeep.close()
     assert house.rolled().round == 20
+
+
+def test_what_found_the_disk_full_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The frames were sealed, and there was no room for the rest; the next round of the upkeep does it."""
+    house.begin()
+    store = house.store()
+    house.samples(store, range(200))
+    house.look(store, 200)
+    house.end()
+
+    def full(store: FrameStore) -> None:
+        seal(store)
+        raise HostError("disk_full", "no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(upkeep, "finish", full)
+        with pytest.raises(HostError):
+            house.upkeep._put_away(house.runs[RUN], store, upkeep._Kept())
+    assert house.rolled().round == 140
+    house.upkeep._tend_ended(house.runs[RUN])
+    assert house.rolled().round == 200
+    assert house.upkeep._left == set()
 
 
 def test_a_large_run_keeps_two_hours_and_what_is_around_events(house: House) -> None:
