@@ -98,7 +98,7 @@ class _Drawn:
     def gauges(self) -> Iterator[SeriesLane]:
         """What was sampled, the lanes of the table; under each the owners' own curves, where they are few."""
         for gauge in GAUGES:
-            if any((gauge.scope, metric) not in self._metrics for metric in gauge.metrics):
+            if (gauge.scope, gauge.metrics[0]) not in self._metrics:
                 continue
             owners = self._rolled.owners(gauge.metrics[0], gauge.scope)
             t_s, each = self._means(gauge, owners)
@@ -133,9 +133,12 @@ class _Drawn:
             return bool((each >= gauge.least * whole).any())
 
     def _means(self, gauge: Gauge, owners: Sequence[str]) -> Points:
-        """(t, owners x columns) in the lane's unit."""
-        found = [self._rolled.window(name, owners, self._from_s, self._to_s, self._width_px) for name in gauge.metrics]
-        return found[0].t_s + found[0].column_s / 2, gauge.factor * sum(each.mean for each in found)
+        """(t, owners x columns) in the lane's unit; of several metrics the sum of those that were seen."""
+        names = [name for name in gauge.metrics if (gauge.scope, name) in self._metrics]
+        found = [self._rolled.window(name, owners, self._from_s, self._to_s, self._width_px) for name in names]
+        means = np.stack([each.mean for each in found])
+        seen = ~np.isnan(means).all(axis=0)
+        return found[0].t_s + found[0].column_s / 2, gauge.factor * np.where(seen, np.nansum(means, axis=0), np.nan)
 
     def _curve(self, metric: str, whose: str) -> tuple[Floats, Floats, float]:
         """(t, v, the last value) of one owner: four points a column."""
