@@ -17,6 +17,7 @@ from jupyter_aicci.model.text import size as size_text
 from jupyter_aicci.store.disk import from_os_error
 
 MOST_UTF8_BYTES = 4
+MOST_COLUMNS = 1000  # to which a sequence moves the cursor: a terminal stops at its edge
 LINE_END = re.compile(r"\r\n?|\n")
 TOKENS = re.compile(
     r"\x1b\[([0-9;?]*)([ -/]*[@-~])"  # cursor, erase, colour
@@ -138,18 +139,18 @@ def display_lines(text: str) -> tuple[str, ...]:
 
 def _move(lines: list[str], row: int, column: int, numbers: str, what: str) -> tuple[int, int]:
     """Play one CSI sequence on `lines` (ours to change); returns the cursor's new place."""
-    number = int(numbers) if numbers.isdigit() else 0
+    number = int(numbers[:9]) if numbers.isdigit() else 0
     match what:
         case "A":
             return max(0, row - max(1, number)), column
         case "B":
             return min(len(lines) - 1, row + max(1, number)), column
         case "C":
-            return row, column + max(1, number)
+            return row, max(column, min(column + max(1, number), MOST_COLUMNS))
         case "D":
             return row, max(0, column - max(1, number))
         case "G":
-            return row, max(0, number - 1)
+            return row, min(max(0, number - 1), MOST_COLUMNS)
         case "K":
             head, tail = lines[row][:column], lines[row][column:]
             lines[row] = (head, " " * len(head) + tail[1:], "")[number] if number < 3 else lines[row]

@@ -109,6 +109,14 @@ def test_a_terminal_would_show_this(text: str, lines: tuple[str, ...]) -> None:
     assert display_lines(text) == lines
 
 
+@pytest.mark.parametrize("number", ["1000000", "9" * 5000])
+@pytest.mark.parametrize("what", "CG")
+def test_a_cursor_that_is_sent_far_away_stops_at_an_edge(number: str, what: str) -> None:
+    """Neither a line of a gigabyte nor a number that Python refuses."""
+    (line,) = display_lines(f"\x1b[{number}{what}x" * 3)
+    assert len(line) <= 1003
+
+
 @given(st.text(st.sampled_from("ab \r\n\b\x1b[AKm019;G]\x07"), max_size=80))
 def test_any_output_is_shown_without_control_characters(text: str) -> None:
     """Whatever a program prints, the page gets plain lines."""
