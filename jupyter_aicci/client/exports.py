@@ -8,7 +8,7 @@ Rule 2: CSV and Parquet are three tables, hence three files: run.csv becomes run
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -97,9 +97,12 @@ def _png(source: Source, file: IO[bytes]) -> None:
 
 
 def _html(source: Source, file: IO[bytes]) -> None:
+    from jupyter_aicci.store.logs import display_lines
     from jupyter_aicci.timeline.page import page
 
-    file.write(page(source.view(PAGE_PX)).encode())
+    view = source.view(PAGE_PX)
+    plain = "\n".join(display_lines(str(view.log["text"])))  # a browser does not overwrite lines as a terminal does
+    file.write(page(replace(view, log=dict(view.log) | {"text": plain})).encode())
 
 
 def _csv(table: str) -> Write:

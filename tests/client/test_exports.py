@@ -52,6 +52,17 @@ def test_pictures_pages_and_traces_are_one_file(run: CopiedRun, tmp_path: Path, 
     assert path.read_bytes().startswith(begins)
 
 
+def test_the_page_shows_a_log_as_a_terminal_would(run: CopiedRun, tmp_path: Path) -> None:
+    """Of a progress bar its last picture, of colours none."""
+    log = run.path / "attempt-1" / "node-0" / "rank-0.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"10 %\r50 %\rdone \x1b[31mred\x1b[0m\n")
+    (path,) = run.save(tmp_path / "run.html")
+    text = path.read_text()
+    assert "done red" in text
+    assert "50 %" not in text
+
+
 def test_the_trace_has_what_was_logged_and_found(run: CopiedRun, tmp_path: Path) -> None:
     """Beside steps and samples."""
     trace_pb2 = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
