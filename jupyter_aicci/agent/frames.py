@@ -75,12 +75,15 @@ def _next_record(data: bytes, begin: int) -> tuple[int, int, Frame] | None:
 def _next_place(data: bytes, begin: int) -> int:
     """Where, from `begin` on, the next record may begin, -1 = nowhere.
 
-    A length that is allowed ends in a byte of 0 or 1, which no payload holds: no record is found within another.
+    A length that is allowed ends in a byte of 0 or 1, which no payload holds: no record is found within another. What is looked
+    for is the payload's beginning: a file's end may be megabytes of zeros, and is looked at again until more has come.
     """
-    import re  # where there is damage and not before: the agent's start does without it
-
-    found = re.compile(rb'[\0\1].{4}\{["}]', re.DOTALL).search(data, begin + 3)
-    return found.start() - 3 if found else -1
+    at = data.find(b"{", begin + HEADER.size)
+    while at >= 0:
+        if data[at - 5] <= 1 and data[at + 1 : at + 2] in (b'"', b"}"):
+            return at - HEADER.size
+        at = data.find(b"{", at + 1)
+    return -1
 
 
 def _gap(lost_bytes: int, behind: Frame) -> Frame:
