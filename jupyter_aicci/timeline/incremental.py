@@ -54,6 +54,7 @@ L = TypeVar("L", PhaseLane, SeriesLane)
 
 
 MOST_RANK_BARS = 32  # of more ranks the strip tells
+MOST_NAMES = 1000  # that a program logs and that are kept; of a name for each step the rest is in the frames only
 SMALL = 20_000  # records that are partitioned anew for every delta; of more, once a second
 
 
@@ -373,5 +374,7 @@ class Accumulator:
         for name, value in frame.frame["values"].items():
             drawn = self._values.get(name)
             if drawn is None:
+                if len(self._values) >= MOST_NAMES and name != "loss":
+                    continue
                 drawn = self._values[name] = Drawn(rank)
             drawn.add(frame, rank, t_s, float(value))

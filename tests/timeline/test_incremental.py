@@ -305,3 +305,13 @@ def test_records_of_steps_give_step_time_bars_and_counts() -> None:
     spans = [(span["t0"], span["t1"], span["phase"]) for span in lanes["node-0"]["spans"]]
     assert spans == [(0, 0.5, "starting"), (0.5, 2, "compute"), (2, 4, "data_wait"), (4, 9, "compute")]
     assert shown["tiles"][1]["value"] == "4"
+
+
+def test_a_name_for_each_step_takes_no_more_memory_than_a_thousand() -> None:
+    """The first ones are kept, and the loss, whenever it comes."""
+    run, kept, frames = Journal(ranks_per_node=1).placed(0.0).runs(0.0).run(), Accumulator(origin_ns=at(0)), Frames()
+    for step in range(1500):
+        frames.log(1.0 + step / 1000, **{f"grad_{step}": 1.0})
+    kept.feed(frames.log(3.0, loss=0.5))
+    assert len(kept.logged()) == 1001
+    assert "value:loss" in [lane.id for lane in kept.view(run, cost=(), now_ns=at(4)).lanes]
