@@ -9,6 +9,7 @@ import pytest
 from service_builders import Scripted, a_desk, close, submit, turn
 
 from jupyter_aicci.agent.frames import boot_ns, encode
+from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.service.bills import Bills, frames_of
 from jupyter_aicci.service.desk import Desk
@@ -86,3 +87,17 @@ def test_a_report_on_a_damaged_database_loses_no_frame(desk: Desk) -> None:
     with frames_of(desk.home, lambda run_id: None, run) as store:
         assert store is not None
         assert [frame.frame for frame in store.all()] == frames
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"amount_micro": 0, "reason": "x"}, {"amount_micro": True, "reason": "x"}, {"amount_micro": 1.5, "reason": "x"},
+             {"amount_micro": 5}, {"amount_micro": 5, "reason": "  "}],
+)  # fmt: skip
+def test_a_correction_without_an_amount_or_a_reason_is_refused(desk: Desk, body: dict[str, object]) -> None:
+    """Whole: the bill is what it was."""
+    run = submit(desk)
+    with pytest.raises(UserError) as caught:
+        desk.correct(run, body)
+    assert caught.value.code == "bad_correction"
+    assert "Nothing was corrected" in caught.value.message
+    assert desk.runs[run.id].corrections == ()
