@@ -63,16 +63,16 @@ class Watched:
     logged: dict[str, Logged] = field(default_factory=dict)
 
     def feed(self, store: FrameStore) -> None:
-        """Take in the frames behind the cursor."""
+        """Take in the frames behind the cursor, each once, also where one of them cannot be taken."""
         while self.cursor < store.last_seq:
             batch: list[Any] = store.since(self.cursor, BATCH)
             if not batch:
                 return
             for stored in batch:
+                self.cursor = stored.seq
                 self.gathered.take(stored)
                 if stored.frame.get("k") == "log" and stored.frame.get("rank") == 0:
                     self._log(stored.frame["values"], stored.time_ns)
-            self.cursor = batch[-1].seq
 
     def _log(self, values: Mapping[str, Any], time_ns: int) -> None:
         for name, value in values.items():
