@@ -88,10 +88,10 @@ def a_life(run_id: RunId = RUN_ID, *, t0: int = T0, nodes: int = 2, **spec: Any)
         (stepped(Step.RUN, t0 + 2 * S, run_id=run_id, attempt=1),),
         exits(1, t0 + 10 * S, -9),
         (
+            *released(1, t0 + 10 * S, nodes=nodes, run_id=run_id),
             stepped(Step.LOSE, t0 + 10 * S, run_id=run_id, attempt=1, reason="node 1 is gone", exit_class="node lost"),
             stepped(Step.REQUEUE, t0 + 10 * S, run_id=run_id, attempt=1, not_before_ns=t0 + 11 * S),
         ),
-        released(1, t0 + 10 * S, nodes=nodes, run_id=run_id),
         placed(2, t0 + 12 * S, nodes=nodes, run_id=run_id),
         (stepped(Step.RUN, t0 + 13 * S, run_id=run_id, attempt=2),),
         exits(2, t0 + 40 * S, 0),

@@ -34,7 +34,7 @@ def test_a_life_folds_to_its_end() -> None:
 
 def test_between_attempts_the_fault_is_told() -> None:
     """While the run waits for its next attempt, reason and class say why the last one ended."""
-    run = fold(flat(a_life()[:7]))
+    run = fold(flat(a_life()[:6]))
     assert (run.state, run.reason, run.exit_class) == (State.QUEUED, "node 1 is gone", "node lost")
     assert run.not_before_ns == T0 + 11 * S
 
@@ -57,7 +57,8 @@ def test_every_row_goes_through_json_unchanged() -> None:
 def test_late_rows_go_to_the_attempt_they_name() -> None:
     """A node of attempt 1 that is free only after attempt 2 was placed ends the bill of attempt 1, not of 2."""
     life = a_life()
-    late = fold([*flat(life[:6]), *flat(life[7:9]), *flat((life[6],))])
+    freed, steps = life[5][:2], life[5][2:]
+    late = fold([*flat(life[:5]), *steps, *flat(life[6:8]), *freed])
     assert late.attempts[0].released == {0: T0 + 10 * S, 1: T0 + 10 * S}
     assert late.attempts[1].released == {}
 
