@@ -2,7 +2,7 @@
 
 A virtual cluster is a partition of its own in the real clusters, so each is played alone, on as many hosts of 8 as make its
 offered load 0.9 (never fewer than its largest gang needs). Those with fewer than 100 jobs are left out; of the large ones the
-first 2,000 jobs are played. At most 300 jobs of each are asked about, evenly, at the moment of their submission; what is
+first 2,000 jobs are played. At most 100 jobs of each are asked about, evenly, at the moment of their submission; what is
 counted is |told start - real start| / real wait over those that waited, and how many of the promised latest starts were kept.
 
 exact: limits are the run times. loose: limits are 1 to 3 times the run time (drawn from seed 7), which is what backfill goes by
@@ -28,7 +28,7 @@ from jupyter_aicci.traces.trace import Trace, parse_trace
 
 PHILLY = Path(__file__).resolve().parent / "traces" / "philly" / "philly.csv.gz"
 GPUS, LOAD, SEED = 8, 0.9, 7
-FEWEST_JOBS, MOST_JOBS, ASKED = 100, 2_000, 300
+FEWEST_JOBS, MOST_JOBS, ASKED = 100, 2_000, 100
 
 
 def main() -> None:
