@@ -65,7 +65,8 @@ def test_the_page_shows_a_log_as_a_terminal_would(run: CopiedRun, tmp_path: Path
 
 def test_the_trace_has_what_was_logged_and_found(run: CopiedRun, tmp_path: Path) -> None:
     """Beside steps and samples."""
-    trace_pb2 = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
+    from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as trace_pb2
+
     (path,) = run.save(tmp_path / "run.pftrace")
     trace = trace_pb2.Trace()
     trace.ParseFromString(path.read_bytes())

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as trace_pb2
 
 from jupyter_aicci.timeline.perfetto import Counter, Events, Track, perfetto
 
-trace_pb2 = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
 BASE_NS = 1_790_000_000_000_000_000
 NAMES = ("step", "data wait", "Prüfung")
 

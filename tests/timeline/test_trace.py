@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
+from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as trace_pb2
 from timeline_builders import Frames, Journal, at
 
 from jupyter_aicci.model.run import Run
@@ -13,7 +13,6 @@ from jupyter_aicci.pricing.meter import meter
 from jupyter_aicci.timeline.gather import Gathered
 from jupyter_aicci.timeline.trace import run_trace
 
-trace_pb2 = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
 FINDING = {"id": "F01", "name": "input-bound", "text": "30 % of each step waits for data", "from_s": 3.0, "to_s": 5.0}
 
 
