@@ -194,7 +194,9 @@ export class Chart implements IDisposable {
       }
     }
     await pause(wait, signal);
-    if (this._view && (this._foldsDrawn !== this._folds || this._figure?.structure !== structure(this._view))) {
+    // what changed while it was built found nobody to build it
+    const anew = this._foldsDrawn !== this._folds || this._palette !== palette();
+    if (this._view && (anew || this._figure?.structure !== structure(this._view))) {
       this._schedule();
     }
   }
