@@ -1,6 +1,7 @@
 """Fixtures of every test: a home and a runtime directory of its own, and no process left behind.
 
-Rule 1: no test touches the person's own journal; `AICCI_HOME` and `AICCI_RUNTIME` always lie in the test's `tmp_path`.
+Rule 1: no test touches the person's own journal, and none sees what runs beside it; `AICCI_HOME`, `AICCI_RUNTIME` and
+`AICCI_BOARD` always lie in the test's `tmp_path`.
 Rule 2: a test ends what it started. What still lives afterwards is killed and fails the test; only idle zygotes, which
 outlive a service by design, are ended here without a word.
 """
@@ -68,6 +69,7 @@ def aicci_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     home, runtime = tmp_path / "aicci-home", tmp_path / "aicci-runtime"
     monkeypatch.setenv("AICCI_HOME", str(home))
     monkeypatch.setenv("AICCI_RUNTIME", str(runtime))
+    monkeypatch.setenv("AICCI_BOARD", str(tmp_path / "aicci-board"))
     yield home
     deadline = time.monotonic() + LEAVE_S
     while True:

@@ -29,6 +29,7 @@ from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.main import listen
 from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
+from jupyter_aicci.store.board import Board
 from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.config import Scheduling
 from jupyter_aicci.store.journal import Journal
@@ -94,13 +95,15 @@ class Scripted:
         return [detail for name, _, detail in self.calls if name == verb]
 
 
-def a_desk(engine: Scripted, home: Home | None = None, scheduling: Scheduling | None = None) -> Desk:
+def a_desk(
+    engine: Scripted, home: Home | None = None, scheduling: Scheduling | None = None, board: Board | None = None
+) -> Desk:
     """A service on the test's home, without socket and timers."""
     home = home or Home.from_environment(os.environ)
     prepare(home)
     journal = Journal(home.journal)
     runs = Runs(journal, Clock(journal))
-    return Desk(home, runs, Unplanned(home, runs, engine, scheduling), engine, parse_book(PRICES))
+    return Desk(home, runs, Unplanned(home, runs, engine, scheduling, board=board), engine, parse_book(PRICES))
 
 
 def close(desk: Desk) -> None:
@@ -121,12 +124,12 @@ def turn(desk: Desk, times: int = 1) -> None:
         desk.loop.tick()
 
 
-def submit(desk: Desk, run_id: str = "r0000001", **spec: Any) -> Run:
+def submit(desk: Desk, run_id: str = "r0000001", *, owner: str = "", **spec: Any) -> Run:
     """A run with its folder, accepted."""
     src = desk.home.src_dir(RunId(run_id))
     src.mkdir(parents=True)
     (src / "cell.py").write_text("")
-    return desk.submit({"id": run_id, "spec": {"shape": "cpux1", **spec}})
+    return desk.submit({"id": run_id, "spec": {"shape": "cpux1", **spec}}, owner)
 
 
 class Served:

@@ -238,6 +238,13 @@ class Runs:
         new.promises = self.promises | dict(promises)
         return new
 
+    def staying(self) -> Runs:
+        """The same; none of those that hold nodes gives its place away."""
+        new = self._copy()
+        new.running = self.running.copy()
+        new.running["preemptible"] = 0
+        return new
+
     def knowing(
         self,
         history: History | None = None,

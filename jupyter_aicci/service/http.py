@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pwd
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from tornado.iostream import IOStream
 from tornado.web import Application, HTTPError, RequestHandler
 
 from jupyter_aicci.model.errors import AicciError, HostError, NotFoundError, UserError, did_you_mean
+from jupyter_aicci.store.board import user_name
 
 if TYPE_CHECKING:
     from jupyter_aicci.service.desk import Desk
@@ -49,14 +49,6 @@ def peer_uid(sock: socket.socket) -> int:
     packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", packed)
     return int(uid)
-
-
-def user_name(uid: int) -> str:
-    """The user's name on this host; the number where the host has no name for it, as in many containers."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 class JsonHandler(RequestHandler):

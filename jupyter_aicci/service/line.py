@@ -10,6 +10,7 @@ Rule 3: nothing is carried out here. The scheduler, and numpy with it, comes in 
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,8 +46,10 @@ from jupyter_aicci.service.checkpoints import Checkpoints
 from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.history import History
 from jupyter_aicci.service.limits import moment_ns
+from jupyter_aicci.service.neighbours import Around, Neighbours, notice_of
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.use import Use
+from jupyter_aicci.store.board import Board
 from jupyter_aicci.store.paths import Home
 from jupyter_aicci.timeline.summary import bandwidth_words
 
@@ -71,11 +74,12 @@ class Foreseen:
 class Line:
     """The scheduler as the service asks it."""
 
-    def __init__(self, home: Home, runs: Runs, engine: Engine, queues: Queues) -> None:
+    def __init__(self, home: Home, runs: Runs, engine: Engine, queues: Queues, board: Board | None = None) -> None:
         self.queues = queues
         self._runs, self._engine = runs, engine
         self._history, self._checkpoints = History(home, runs), Checkpoints(home, runs.clock)
         self._policy = policy_named(queues.policy)
+        self.neighbours = Neighbours(board, runs.clock, queues)
         self._whole: Cluster | None = None
         self._use: Use | None = None
         self._asks = runs_of()
@@ -89,8 +93,12 @@ class Line:
     # ---- what the scheduler is asked about ----
 
     def cluster(self) -> Cluster:
-        """What there is, less what runs hold."""
-        return self._everything().without([run.attempts[-1].placement for run in self._runs.holding()])
+        """What there is, less what runs hold, other users' included."""
+        return self._less_held(self.neighbours.around(self._everything()))
+
+    def _less_held(self, around: Around) -> Cluster:
+        ours = [run.attempts[-1].placement for run in self._runs.holding()]
+        return self._everything().without([*ours, *(running.placement for running in around.held)])
 
     def _everything(self) -> Cluster:
         if self._whole is None:
@@ -141,10 +149,22 @@ class Line:
     # ---- what it answers ----
 
     def decide(self) -> Answer:
-        """Ask anew; the answer is what people are told from now on."""
+        """Ask anew; the answer is what people are told from now on, and the neighbours that room is left for them."""
         self._answer = self._ask(self.asks())
+        self.neighbours.leave_room(self._answer.could_start)
         self._told = {}
         return self._answer
+
+    def announce(self) -> None:
+        """Say on the host's board what our runs hold, those that start by the latest answer included, and which lack room."""
+        asks, host, waits = self.asks(), self._everything().hosts[0], tuple[RunId, ...]()
+        now_s, answer = self._runs.clock.now_ns() / NS, self._answer
+        if answer is not None:
+            starting = {start.run_id: start.placement for start in answer.decisions.starts if not start.after}
+            asks, waits = asks.begun(starting, now_s), answer.lacks_room
+        lately = sum(self._lately().values())
+        part = host.cpus if set(host.cpus) < os.sched_getaffinity(0) else ()
+        self.neighbours.tell(notice_of(asks, waits=waits, clock=self._runs.clock, part_cpus=part, lately=lately))
 
     def refusal(self, spec: RunSpec) -> UserError | None:
         """The error for a run that could never start."""
@@ -164,7 +184,7 @@ class Line:
                 bandwidth=found.bandwidth,
             )  # fmt: skip
             return Foreseen(placement=found, expected=expected, text=found.why)
-        expected, line = self._recent_outlook().would(request), (*self.in_line(), NOBODY)
+        expected, line = self._recent_outlook().would(request), (*self._whole_line(), NOBODY)
         if expected.start_s <= now_ns / NS:  # room there is, but it is not the run's
             expected = replace(expected, start_s=math.inf, latest_s=math.inf)
         expected, wait = replace(expected, place=len(line)), answer.why(NOBODY, line)
@@ -173,7 +193,7 @@ class Line:
         return Foreseen(
             placement=placement,
             expected=expected,
-            text=wait.text,
+            text=_beside(wait.text, answer),
             why=str(wait.why_class),
             change=answer.change(NOBODY),
         )
@@ -203,6 +223,14 @@ class Line:
         next_s = answer.decisions.next_s
         soon_ns = answer.now_ns + int(LEAST_AGAIN_S * NS)
         return min(due_ns, max(soon_ns, int(next_s * NS))) if math.isfinite(next_s) else due_ns
+
+    def look_ns(self) -> int:
+        """When the host's board is to be looked at, 0 = never: nothing waits, or nobody else is on it."""
+        return self.neighbours.look_ns() if self._answer is not None and self._answer.waiting else 0
+
+    def news(self) -> bool:
+        """Whether that time has come and other users have told something since."""
+        return 0 < self.look_ns() <= self._runs.clock.now_ns() and self.neighbours.moved()
 
     def promises(self) -> dict[RunId, dict[str, Any]]:
         """Reservations that are promises, as the journal keeps them: where the policy keeps a place for every run."""
@@ -235,7 +263,7 @@ class Line:
         answer = self._answer or self.decide()
         if self._outlook is None or (self._outlook_of is not answer and time.monotonic() >= self._outlook_until_s):
             began_s = time.monotonic()
-            self._outlook = outlook(answer.cluster, self.queues, answer.asks, answer.now_ns)
+            self._outlook = outlook(answer.cluster, answer.queues, answer.asks, answer.now_ns)
             self._outlook_of = answer
             self._outlook_until_s = time.monotonic() + OUTLOOK_SHARE * (time.monotonic() - began_s)
         return self._outlook
@@ -248,19 +276,23 @@ class Line:
         return self.outlook()
 
     def in_line(self) -> tuple[RunId, ...]:
-        """The runs that wait, first in line first."""
+        """Our runs that wait, first in line first."""
+        return tuple(run_id for run_id in self._whole_line() if run_id in self._made)
+
+    def _whole_line(self) -> tuple[RunId, ...]:
+        """All that wait on this host, other users' runs included, first in line first."""
         answer = self._answer or self.decide()
-        waiting = dict.fromkeys(answer.waiting)
+        waiting = dict.fromkeys(answer.all_waiting)
         known = dict.fromkeys(run_id for run_id in self.outlook().line if run_id in waiting)
         return tuple(known | waiting)
 
     def _tell(self, answer: Answer, run_id: RunId) -> dict[str, Any]:
-        line = self.in_line()
+        line = self._whole_line()
         wait = answer.why(run_id, line)
         place = line.index(run_id) + 1
         expected = self.outlook().of(run_id) if run_id in self.outlook().line else None
         return {
-            "waiting": wait.text,
+            "waiting": _beside(wait.text, answer),
             "why": str(wait.why_class),
             "place": place,
             "start_ns": moment_ns(expected.start_s) if expected else None,
@@ -270,7 +302,17 @@ class Line:
         }
 
     def _ask(self, asks: Asks) -> Answer:
-        return Answer(self.cluster(), self.queues, asks, self._runs.clock.now_ns())
+        around, now_ns = self.neighbours.around(self._everything()), self._runs.clock.now_ns()
+        cluster = self._less_held(around)
+        if not around.ids:
+            return Answer(cluster, self.queues, asks, now_ns)
+        asks = self.neighbours.join(asks, around)
+        return Answer(cluster, self.neighbours.queues, asks, now_ns, theirs=around.ids, beside=around.text)
+
+
+def _beside(text: str, answer: Answer) -> str:
+    """Why a run waits, and which other users are on this host."""
+    return f"{text}; {answer.beside}" if answer.beside else text
 
 
 def bandwidth_text(expected: Forecast | None) -> str:

@@ -33,6 +33,7 @@ from jupyter_aicci.service.limits import cap_t_ns, parse_deadline_ns
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen
 from jupyter_aicci.service.watches import ADOPT_S, Watch, Watches
+from jupyter_aicci.store.board import Board
 from jupyter_aicci.store.config import Scheduling
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 TICK_S = 0.025
 AGAIN_S = 1.0  # after something went wrong
+TURN_S = 0.02  # while another service of this host decides
 NOTES_AT_ONCE = 50  # rows about why runs wait; each is a commit, and the next answer has the rest
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
 LOG = logging.getLogger("aicci.service")
@@ -66,6 +68,7 @@ class Loop:
         engine: Engine,
         scheduling: Scheduling | None = None,
         budgets: tuple[Budget, ...] = (),
+        board: Board | None = None,
     ) -> None:
         self._home, self._runs, self._engine = home, runs, engine
         self._scheduling = scheduling or Scheduling()
@@ -73,6 +76,7 @@ class Loop:
         if budgets:
             runs.closed_until_ns = self.budgets.closed_until_ns
         self._line: Line | None = None
+        self._board = board
         runs.told = self.told
         self.conditions: Callable[[Run, int], tuple[Event, ...]] = lambda run, now_ns: ()  # what --stop-if brings about
         self.settle: Callable[[Run], None] = lambda run: None  # while the frames of a run that has ended are still open
@@ -105,6 +109,8 @@ class Loop:
         """Stop looking; runs go on without it."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._line is not None:
+            self._line.neighbours.close()
         self._watches.close()
 
     def store(self, run_id: RunId) -> FrameStore | None:
@@ -121,7 +127,8 @@ class Loop:
     def line(self) -> Line:
         """The scheduler, brought in when it is first asked."""
         if self._line is None:
-            self._line = bring_line()(self._home, self._runs, self._engine, self._scheduling.queues())
+            queues = self._scheduling.queues()
+            self._line = bring_line()(self._home, self._runs, self._engine, queues, self._board)
         return self._line
 
     def told(self, run: Run) -> dict[str, Any]:
@@ -157,23 +164,26 @@ class Loop:
         return self._changed and self._runs.clock.now_ns() >= self._again_ns
 
     def _asked_long_ago(self) -> bool:
-        again_ns = self._line.again_ns() if self._line is not None else 0
-        return 0 < again_ns <= self._runs.clock.now_ns()
+        if self._line is None:
+            return False
+        return 0 < self._line.again_ns() <= self._runs.clock.now_ns() or self._line.news()
 
     def _decide_again(self) -> None:
         """Ask the scheduler; where the journal takes nothing now, a second later."""
         self._changed, self._decided_ns = False, self._runs.clock.now_ns()
-        if not self._runs.unfinished():
-            return
         try:
-            self._schedule()
+            if self._runs.unfinished():
+                with self.line.neighbours.turn() as ours:
+                    self._schedule() if ours else self._ask_again(TURN_S)
+            elif self._line is not None:
+                self._line.announce()
         except Exception as error:
             LOG.error("scheduling: %s", error, exc_info=not isinstance(error, AicciError))
             self._ask_again()
 
-    def _ask_again(self) -> None:
-        """A second later, since the answer could not be carried out."""
-        self._changed, self._again_ns = True, self._decided_ns + int(AGAIN_S * NS)
+    def _ask_again(self, after_s: float = AGAIN_S) -> None:
+        """Later, since the answer could not be carried out."""
+        self._changed, self._again_ns = True, self._decided_ns + int(after_s * NS)
 
     def _look(self, run: Run) -> None:
         """Read, record, act."""
@@ -245,6 +255,7 @@ class Loop:
     def _schedule(self) -> None:
         """Ask, and carry out the answer: who goes has to have gone before another starts in its place."""
         answer = self.line.decide()
+        self.line.announce()
         for refused in answer.decisions.never:
             run = self._runs[refused.run_id]
             self._runs.record((self._stepped(run, Step.FAIL, f"{refused.text} {refused.hint}", ExitClass.USER_ERROR),))
@@ -364,6 +375,8 @@ class Loop:
             dues.append(self._again_ns)
         if self._line is not None and (again_ns := self._line.again_ns()):
             dues.append(again_ns)  # somebody waits, for a budget's next day at the latest
+            if look_ns := self._line.look_ns():
+                dues.append(look_ns)
         for run in self._runs.unfinished():
             if run.holds_nodes:
                 return TICK_S

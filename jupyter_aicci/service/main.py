@@ -29,6 +29,7 @@ from jupyter_aicci.service.recover import take_in
 from jupyter_aicci.service.routes import ROUTES
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.upkeep import Upkeep
+from jupyter_aicci.store.board import Board, open_board
 from jupyter_aicci.store.clock import Clock
 from jupyter_aicci.store.config import Config, read_config
 from jupyter_aicci.store.journal import Journal
@@ -46,8 +47,9 @@ def serve(home: Home, ready: Callable[[], None]) -> int:
 
     config = read_config(home)
     journal = Journal(home.journal)
+    board = open_board(os.environ, home.root)
     try:
-        asyncio.run(_serve(home, journal, LocalEngine(home, config), config, ready))
+        asyncio.run(_serve(home, journal, LocalEngine(home, config, board), config, board, ready))
     finally:
         journal.close()
     return 0
@@ -60,9 +62,11 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(home: Home, journal: Journal, engine: Engine, config: Config, ready: Callable[[], None]) -> None:
+async def _serve(
+    home: Home, journal: Journal, engine: Engine, config: Config, board: Board | None, ready: Callable[[], None]
+) -> None:
     runs = Runs(journal, Clock(journal))
-    loop = Loop(home, runs, engine, config.scheduling, config.budgets)
+    loop = Loop(home, runs, engine, config.scheduling, config.budgets, board)
     desk = Desk(home, runs, loop, engine, config.prices)
     upkeep = Upkeep(home, runs)
     loop.keep, loop.put_away = upkeep.look, upkeep.put_away

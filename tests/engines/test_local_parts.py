@@ -20,6 +20,7 @@ from jupyter_aicci.engines.local.inventory import (
     inventory,
     kind_of,
     parse_nvidia,
+    part,
     pinnable,
     shapes,
     sizes,
@@ -73,6 +74,15 @@ def test_the_users_setting_decides_how_many_cpus_there_are(monkeypatch: pytest.M
     assert host.cpus == (0, 1, 2)
     assert [shape.name for shape in host.shapes if not shape.accelerators] == ["cpux1", "cpux2", "cpux3"]
     assert host.memory_bytes > 0
+
+
+def test_users_who_keep_to_a_part_of_the_host_get_different_cpus() -> None:
+    """As long as there are some; more than the host has are numbers that are none."""
+    real = tuple(range(8))
+    assert part(real, 4, others=()) == (0, 1, 2, 3)
+    assert part(real, 4, others=(0, 1, 2, 3)) == (4, 5, 6, 7)
+    assert part(real, 6, others=(0, 1, 2, 3)) == (0, 1, 4, 5, 6, 7)
+    assert part(real, 16, others=(0,)) == tuple(range(16))
 
 
 def test_only_cpus_that_are_there_are_pinned_to() -> None:

@@ -28,6 +28,7 @@ from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Attempt, Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.provision import ports_needed
+from jupyter_aicci.store.board import Board
 from jupyter_aicci.store.config import Config
 from jupyter_aicci.store.paths import Home, source_of
 
@@ -40,8 +41,8 @@ OBSERVE_BYTES = 256 << 10  # of one spool at one look; the rest comes with the n
 class LocalEngine:
     """Runs placed attempts as processes of this host."""
 
-    def __init__(self, home: Home, config: Config) -> None:
-        self._home, self._config = home, config
+    def __init__(self, home: Home, config: Config, board: Board | None = None) -> None:
+        self._home, self._config, self._board = home, config, board
         self._agents = Agents(home.runtime)
         self._rankfds = RankFds()
         self._ports = Ports()
@@ -50,7 +51,8 @@ class LocalEngine:
     def inventory(self) -> Host:
         """What runs may use of this host, looked at once."""
         if self._host is None:
-            self._host = inventory(self._config.cpus)
+            others = self._board.others() if self._board is not None else ()
+            self._host = inventory(self._config.cpus, others=[cpu for notice in others for cpu in notice.part_cpus])
         return self._host
 
     def free_port(self, placement: Placement) -> int:

@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,12 +37,15 @@ class Accelerators:
     devices: tuple[str, ...] = ()
 
 
-def inventory(cpus: int = 0) -> Host:
-    """This host. `cpus` (the user's setting) or AICCI_LOCAL_CPUS say how many CPUs runs may use, 0 = all there are."""
+def inventory(cpus: int = 0, *, others: Collection[int] = ()) -> Host:
+    """This host. `cpus` (the user's setting) or AICCI_LOCAL_CPUS say how many CPUs runs may use, 0 = all there are.
+
+    `others`: the CPUs of services that keep to a part of the host themselves; ours is another part while there is one.
+    """
     from jupyter_aicci.scheduler import Host  # with numpy, which a service's first answer does without
 
     wanted = int(os.environ.get("AICCI_LOCAL_CPUS") or cpus)
-    numbers = tuple(range(wanted)) if wanted else real_cpus()
+    numbers = part(real_cpus(), wanted, others) if wanted else real_cpus()
     found = _nvidia() or _ascend() or Accelerators()
     return Host(
         name=socket.gethostname(),
@@ -53,6 +56,14 @@ def inventory(cpus: int = 0) -> Host:
         devices=found.devices,
         shapes=shapes(len(numbers), found),
     )
+
+
+def part(real: tuple[int, ...], wanted: int, others: Collection[int]) -> tuple[int, ...]:
+    """`wanted` CPUs, those first that are in nobody else's part; numbers that are none where there are not as many."""
+    if wanted >= len(real):
+        return tuple(range(wanted))
+    free_first = sorted(real, key=lambda cpu: (cpu in others, cpu))
+    return tuple(sorted(free_first[:wanted]))
 
 
 def shapes(cpus: int, accelerators: Accelerators) -> tuple[Shape, ...]:
