@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from jupyter_builders import Jupyter, service_of_the_test
 from page_builders import CHROMIUM_ARGUMENTS, Notebook
+from people import board as board
+from people import person as person
 from playwright.sync_api import Browser, sync_playwright
 
 from jupyter_aicci.client import Client
