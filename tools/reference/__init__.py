@@ -1,0 +1,1 @@
+"""The pages of docs/reference, by subject; `tools/docs.py` writes them."""
