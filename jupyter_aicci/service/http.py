@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tornado.httpserver import HTTPServer
@@ -124,9 +126,12 @@ class JsonHandler(RequestHandler):
 class UnknownRoute(JsonHandler):
     """Every path that no route has."""
 
+    def initialize(self, desk: Desk, known: Sequence[str] = ()) -> None:
+        super().initialize(desk)
+        self._known = known
+
     def prepare(self) -> None:
-        known = ("/v1/status", "/v1/runs", "/v1/forecast", "/v1/shapes", "/v1/queues", "/v1/warm", "/v1/shutdown")
-        guess = did_you_mean(self.request.path, known)
+        guess = did_you_mean(self.request.path, self._known)
         raise NotFoundError(
             "unknown_route",
             f"{self.request.method} {self.request.path} is not known here" + (f"; {guess}" if guess else "."),
@@ -152,8 +157,12 @@ def as_aicci_error(error: BaseException | None, status: int, request: HTTPServer
 def serve(desk: Desk, routes: list[tuple[str, type[RequestHandler]]], sock: socket.socket) -> UnixHTTPServer:
     """Answer requests on a listening Unix socket."""
     rules: list[Any] = [(pattern, handler, {"desk": desk}) for pattern, handler in routes]
+    known = [re.sub(r"\(.*?\)", "REF", pattern) for pattern, _ in routes]
     application = Application(
-        rules, default_handler_class=UnknownRoute, default_handler_args={"desk": desk}, log_function=_log
+        rules,
+        default_handler_class=UnknownRoute,
+        default_handler_args={"desk": desk, "known": known},
+        log_function=_log,
     )
     server = UnixHTTPServer(application, max_body_size=HARD_BODY_BYTES, max_buffer_size=2 * HARD_BODY_BYTES)
     server.add_socket(sock)

@@ -81,38 +81,45 @@ class Logs(JsonHandler):
 
 
 class Cost(JsonHandler):
-    def get(self, ref: str) -> None:
-        self.answer(self.desk.bills.answer(self.desk.runs.find(ref)))
+    async def get(self, ref: str) -> None:
+        self.answer(await self.desk.bills.answer(self.desk.runs.find(ref)))
 
-    def post(self, ref: str) -> None:
+    async def post(self, ref: str) -> None:
         run = self.desk.correct(self.desk.runs.find(ref), self.body(), self.caller)
-        self.answer(self.desk.bills.answer(run), 201)
+        self.answer(await self.desk.bills.answer(run), 201)
 
 
 class Costs(JsonHandler):
-    def get(self) -> None:
+    async def get(self) -> None:
         by = self.get_query_argument("by", "user")
         if by not in BY:
             raise UserError("bad_by", f"?by={by}: expected one of {', '.join(BY)}.", field="by")
-        self.answer(self.desk.bills.report(by))
+        self.answer(await self.desk.bills.report(by))
 
 
 class Focus(JsonHandler):
-    def get(self) -> None:
-        self.answer(self.desk.bills.focus())
+    async def get(self) -> None:
+        self.answer(await self.desk.bills.focus())
 
 
 class View(JsonHandler):
     async def get(self, ref: str) -> None:
         width_px = self.whole("width_px", 800, low=50, high=10_000)
-        window = None
-        if self.get_query_argument("from_s", "") and self.get_query_argument("to_s", ""):
-            window = (self.number("from_s", 0.0, low=-1e9, high=1e12), self.number("to_s", 0.0, low=-1e9, high=1e12))
-            if window[1] <= window[0]:
-                raise UserError("bad_window", "to_s must be greater than from_s.", field="to_s")
-        run = self.desk.runs.find(ref)
+        run, window = self.desk.runs.find(ref), self._window()
         await self.desk.views.complete(run)
         self.answer(self.desk.views.view(run, width_px=width_px, window=window).to_json())
+
+    def _window(self) -> tuple[float, float] | None:
+        """From and to in chart seconds, None = all of the run."""
+        missing = [name for name in ("from_s", "to_s") if not self.get_query_argument(name, "")]
+        if len(missing) == 2:
+            return None
+        if missing:
+            raise UserError("half_window", f"from_s and to_s go together, {missing[0]} is missing.", field=missing[0])
+        window = self.number("from_s", 0.0, low=-1e9, high=1e12), self.number("to_s", 0.0, low=-1e9, high=1e12)
+        if window[1] <= window[0]:
+            raise UserError("bad_window", "to_s must be greater than from_s.", field="to_s")
+        return window
 
 
 class Speed(JsonHandler):

@@ -15,6 +15,7 @@ from jupyter_aicci.client.connection import UnixConnection
 from jupyter_aicci.model.errors import AicciError, ConflictError, NotFoundError, UserError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.service import http
+from jupyter_aicci.service.routes import REF, ROUTES
 
 SUMMARY_KEYS = {
     "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class", "cost_micro",
@@ -134,6 +135,12 @@ def test_an_unknown_route_names_the_nearest(served: Served) -> None:
     assert refused(served, "DELETE", "/v1/runs").code == "bad_method"
 
 
+@pytest.mark.parametrize("path", [pattern.replace(REF, "REF") for pattern, _ in ROUTES])
+def test_every_route_is_named_when_it_is_nearest(served: Served, path: str) -> None:
+    """Under a wrong number the guess is the route as the contract writes it."""
+    assert f"did you mean {path}?" in refused(served, "GET", path.replace("/v1/", "/v9/")).message
+
+
 def test_an_unknown_run_names_the_nearest(served: Served, engine: Scripted) -> None:
     """404, with a guess."""
     served.do(lambda desk: submit(desk, name="digits"))
@@ -242,6 +249,9 @@ def test_a_view_is_drawn(served: Served, engine: Scripted) -> None:
     assert view["live"]
     assert view["lanes"][0]["id"] == "node-0"
     assert refused(served, "GET", f"/v1/runs/{run.id}/view?from_s=2&to_s=1").code == "bad_window"
+    for half, missing in (("from_s=2", "to_s"), ("to_s=2", "from_s")):
+        error = refused(served, "GET", f"/v1/runs/{run.id}/view?{half}")
+        assert (error.code, error.field) == ("half_window", missing)
 
 
 def test_shapes_and_queues_say_what_is_free(served: Served, engine: Scripted) -> None:
