@@ -81,25 +81,25 @@ class Logs(JsonHandler):
 
 
 class Cost(JsonHandler):
-    async def get(self, ref: str) -> None:
-        self.answer(await self.desk.bills.answer(self.desk.runs.find(ref)))
+    def get(self, ref: str) -> None:
+        self.answer(self.desk.bills.answer(self.desk.runs.find(ref)))
 
-    async def post(self, ref: str) -> None:
+    def post(self, ref: str) -> None:
         run = self.desk.correct(self.desk.runs.find(ref), self.body(), self.caller)
-        self.answer(await self.desk.bills.answer(run), 201)
+        self.answer(self.desk.bills.answer(run), 201)
 
 
 class Costs(JsonHandler):
-    async def get(self) -> None:
+    def get(self) -> None:
         by = self.get_query_argument("by", "user")
         if by not in BY:
             raise UserError("bad_by", f"?by={by}: expected one of {', '.join(BY)}.", field="by")
-        self.answer(await self.desk.bills.report(by))
+        self.answer(self.desk.bills.report(by))
 
 
 class Focus(JsonHandler):
-    async def get(self) -> None:
-        self.answer(await self.desk.bills.focus())
+    def get(self) -> None:
+        self.answer(self.desk.bills.focus())
 
 
 class View(JsonHandler):
