@@ -9,6 +9,7 @@ import re
 
 UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 SYMBOLS = {"USD": "$", "EUR": "€", "CNY": "¥"}
+CURRENCY_EXPECTED = f"expected three capitals such as {', '.join(SYMBOLS)}"
 NOT_SET = "price not set"  # said wherever an amount would stand that nobody knows; never 0
 NS = 1_000_000_000
 MICRO = 1_000_000
@@ -55,6 +56,11 @@ def money(micro: int, currency: str = "USD") -> str:
     sign, amount = SYMBOLS.get(currency, currency + " "), micro / MICRO
     digits = 2 if abs(micro) >= 100_000 or not micro else 4 if abs(micro) >= 100 else 6
     return f"{sign}{amount:.{digits}f}"
+
+
+def is_currency(raw: object) -> bool:
+    """Whether it is written as a code of ISO 4217 is: `USD`. Which codes there are is not looked up."""
+    return isinstance(raw, str) and re.fullmatch(r"[A-Z]{3}", raw) is not None
 
 
 def size(n_bytes: float) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from jupyter_aicci.model.errors import UserError, did_you_mean
 from jupyter_aicci.model.shapes import BOUNDARIES, Billing, Price
+from jupyter_aicci.model.text import CURRENCY_EXPECTED, is_currency
 
 MICRO = 1_000_000
 UNSET = "not set"
@@ -59,8 +60,8 @@ def parse_book(
     if not isinstance(own, dict):
         defects.append(f"{config_source}: prices: expected a table [prices]")
         own = {}
-    listed = str(book.get("currency", "USD"))
-    currency = str(own.get("currency", listed))
+    listed = _currency(book, "USD", "the price book: currency", defects)
+    currency = _currency(own, listed, f"{config_source}: [prices] currency", defects)
     common = Price(
         micro_per_h=0,
         currency=currency,
@@ -90,6 +91,14 @@ def _load(text: str, source: str, defects: list[str]) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         defects.append(f"{source}: {error}")
         return {}
+
+
+def _currency(table: Mapping[str, Any], default: str, where: str, defects: list[str]) -> str:
+    raw = table.get("currency", default)
+    if is_currency(raw):
+        return str(raw)
+    defects.append(f"{where} = {raw!r}: {CURRENCY_EXPECTED}")
+    return default
 
 
 def _prices(

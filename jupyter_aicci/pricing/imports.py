@@ -19,7 +19,7 @@ from decimal import Decimal
 
 from jupyter_aicci.model.errors import UserError, did_you_mean
 from jupyter_aicci.model.shapes import Billing, Price
-from jupyter_aicci.model.text import SYMBOLS
+from jupyter_aicci.model.text import CURRENCY_EXPECTED, is_currency
 from jupyter_aicci.pricing.book import MICRO, UNSET, parse_amount
 from jupyter_aicci.pricing.catalogue import Offer
 
@@ -259,8 +259,8 @@ def _spot(row: _Row) -> Iterator[Defect]:
 
 def _currency(row: _Row) -> Iterator[Defect]:
     currency = row["Currency"]
-    if "Currency" in row.line and not re.fullmatch(r"[A-Z]{3}", currency):
-        yield row.defect("Currency", f"{currency!r}: expected three capitals such as {', '.join(SYMBOLS)}")
+    if "Currency" in row.line and not is_currency(currency):
+        yield row.defect("Currency", f"{currency!r}: {CURRENCY_EXPECTED}")
 
 
 def _place(row: _Row) -> str:

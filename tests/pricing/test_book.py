@@ -50,6 +50,17 @@ def test_amounts_of_two_currencies_are_not_mixed() -> None:
     )
 
 
+@pytest.mark.parametrize("raw", ['"euro"', '"€"', '"eur"', '"EURO"', '""', "978", "true"])
+def test_a_currency_is_three_capitals(raw: str) -> None:
+    """As in a price list; what is wrong names file and field, and is all that is told."""
+    with pytest.raises(UserError) as caught:
+        parse_config(f'[prices]\ncurrency = {raw}\nh100x8 = "50"\n', BOOK, "/home/u/config.toml")
+    assert caught.value.message.startswith("/home/u/config.toml: [prices] currency = ")
+    assert caught.value.message.endswith(": expected three capitals such as USD, EUR, CNY.")
+    with pytest.raises(UserError, match="the price book: currency = "):
+        parse_book(f'currency = {raw}\n[prices]\nh100x8 = "50"\n')
+
+
 @pytest.mark.parametrize("raw", ["-1", "free", "0.0000001", "nan", "inf", "", True, None, [1]])
 def test_what_is_no_amount_is_refused(raw: object) -> None:
     """Nothing is rounded, nothing guessed."""
