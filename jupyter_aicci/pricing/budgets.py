@@ -2,13 +2,14 @@
 
 In: the table [budgets] of config.toml, the runs, now. Out: for each budget what is spent in its period, and until when that counts.
 Days and months are those of this host's time zone; a day of 23 or 25 hours is one day. What counts is when a node was held.
-Rule: pure; sums are integers, each run's own floor, so that a run's parts in two periods are never more than its bill.
+Rule 1: pure; sums are integers, each run's own floor, so that a run's parts in two periods are never more than its bill.
+Rule 2: a budget is in the currency of [prices], and only runs in that currency count: amounts of two are never added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -30,6 +31,11 @@ class Budget:
     name: str
     period: str  # "day" or "month"
     cap_micro: int
+    currency: str = "USD"
+
+    def counts(self, run: Run) -> bool:
+        """Whether what the run costs is spent from it."""
+        return self.owner(run) == self.name and run.price.currency == self.currency
 
     def owner(self, run: Run) -> str:
         """Whose money the run spends, as this kind of budget sees it."""
@@ -76,7 +82,7 @@ def _of_one(kind: str, name: str, caps: Any, defects: list[str]) -> list[Budget]
 
 def budgets_of(run: Run, budgets: Iterable[Budget]) -> tuple[Budget, ...]:
     """The budgets that the run spends from; `*` stands for all that have no table of their own, each with its own sum."""
-    budgets = tuple(budgets)
+    budgets = tuple(budget for budget in budgets if budget.currency == run.price.currency)
     named = {(budget.kind, budget.name) for budget in budgets}
     found = []
     for budget in budgets:
@@ -84,7 +90,7 @@ def budgets_of(run: Run, budgets: Iterable[Budget]) -> tuple[Budget, ...]:
         if budget.name == owner:
             found.append(budget)
         elif budget.name == EVERY and (budget.kind, owner) not in named:
-            found.append(Budget(kind=budget.kind, name=owner, period=budget.period, cap_micro=budget.cap_micro))
+            found.append(replace(budget, name=owner))
     return tuple(found)
 
 
@@ -105,4 +111,11 @@ def _midnight_ns(day: date) -> int:
 def spent_micro(budget: Budget, runs: Iterable[Run], now_ns: int) -> int:
     """What the runs of the budget's owner have cost in its period so far."""
     begin_ns, _ = period_ns(budget.period, now_ns)
-    return sum(cost_between_micro(run, begin_ns, now_ns) for run in runs if budget.owner(run) == budget.name)
+    return sum(cost_between_micro(run, begin_ns, now_ns) for run in runs if budget.counts(run))
+
+
+def left_out(budget: Budget, runs: Iterable[Run], now_ns: int) -> tuple[str, ...]:
+    """The other currencies in which the owner's runs have cost something in its period."""
+    begin_ns, _ = period_ns(budget.period, now_ns)
+    others = (run for run in runs if budget.owner(run) == budget.name and not budget.counts(run))
+    return tuple(sorted({run.price.currency for run in others if cost_between_micro(run, begin_ns, now_ns)}))

@@ -14,7 +14,7 @@ from datetime import datetime
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS, money
-from jupyter_aicci.pricing.budgets import Budget, budgets_of, period_ns, spent_micro
+from jupyter_aicci.pricing.budgets import Budget, budgets_of, left_out, period_ns, spent_micro
 from jupyter_aicci.pricing.meter import rate_micro_per_h
 from jupyter_aicci.service.limits import CLEAR_S, LAST_RATIO, S_PER_H
 from jupyter_aicci.service.runs import Runs
@@ -35,7 +35,7 @@ class Budgets:
         for budget in budgets_of(run, self._budgets):
             spent, ending = self._spent(budget, now_ns), self._ending_micro(budget)
             if spent + ending >= budget.cap_micro:
-                return f"{budget.words} is spent: {self._words(budget, spent, run)}"
+                return f"{budget.words} is spent: {self._words(budget, spent, now_ns)}"
         return ""
 
     def closed_until_ns(self, run: Run) -> int:
@@ -54,7 +54,7 @@ class Budgets:
             if spent >= LAST_RATIO * budget.cap_micro:
                 again = datetime.fromtimestamp(period_ns(budget.period, now_ns)[1] / NS).astimezone()
                 return UserError(
-                    "budget_spent", f"{budget.words} is spent: {self._words(budget, spent, run)}. Nothing was submitted.",
+                    "budget_spent", f"{budget.words} is spent: {self._words(budget, spent, now_ns)}. Nothing was submitted.",
                     hint=f"It begins anew on {again:%Y-%m-%d %H:%M}; [budgets] of config.toml has its size.", field="budget",
                 )  # fmt: skip
         return None
@@ -69,10 +69,11 @@ class Budgets:
 
     def _ending_micro(self, budget: Budget) -> int:
         """What the running gangs of the owner cost until they are gone, and until the sum is looked at again."""
-        holding = [run for run in self._runs.holding() if budget.owner(run) == budget.name]
+        holding = [run for run in self._runs.holding() if budget.counts(run)]
         tail_s = CLEAR_S + LOOK_NS / NS
         return sum(round(rate_micro_per_h(run) * (run.spec.grace + tail_s) / S_PER_H) for run in holding)
 
-    def _words(self, budget: Budget, spent: int, run: Run) -> str:
-        currency = run.price.currency
-        return f"{money(spent, currency)} of {money(budget.cap_micro, currency)}"
+    def _words(self, budget: Budget, spent: int, now_ns: int) -> str:
+        told = f"{money(spent, budget.currency)} of {money(budget.cap_micro, budget.currency)}"
+        others = left_out(budget, self._runs.newest_first(), now_ns)
+        return f"{told}, without what was spent in {', '.join(others)}" if others else told

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,9 @@ def parse_config(text: str, book: str, source: str, offers: Callable[[], Offers]
     budgets = parse_budgets(exact.get("budgets", {}), defects)
     if defects:
         raise _bad(source, defects)
-    return Config(prices=parse_book(book, text, source, offers), cpus=cpus, scheduling=scheduling, budgets=budgets)
+    prices = parse_book(book, text, source, offers)
+    budgets = tuple(replace(budget, currency=prices.currency) for budget in budgets)
+    return Config(prices=prices, cpus=cpus, scheduling=scheduling, budgets=budgets)
 
 
 def _scheduling(data: Mapping[str, Any], source: str, defects: list[str]) -> Scheduling:

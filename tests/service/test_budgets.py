@@ -21,7 +21,7 @@ from jupyter_aicci.model.run import Run, fold
 from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import MICRO
-from jupyter_aicci.pricing.budgets import Budget, parse_budgets, period_ns
+from jupyter_aicci.pricing.budgets import Budget, budgets_of, left_out, parse_budgets, period_ns, spent_micro
 from jupyter_aicci.pricing.meter import cost_micro
 from jupyter_aicci.service.control import Now, react
 from jupyter_aicci.service.desk import Desk
@@ -37,6 +37,8 @@ from jupyter_aicci.service.limits import (
     too_little_left,
 )
 from jupyter_aicci.service.seen import Seen
+from jupyter_aicci.store.config import parse_config
+from jupyter_aicci.store.prices import packaged_text
 
 PER_H = 3600 * MICRO  # a unit a second
 RUNS_UNTIL = 9  # transactions of a_life up to which its second attempt runs
@@ -229,6 +231,26 @@ def test_budgets_of_users_and_queues_are_read_with_all_their_defects() -> None:
         "bob]: expected a table",
     ):
         assert part in told
+
+
+def test_amounts_of_two_currencies_are_not_added() -> None:
+    """Runs from before the currency of [prices] was changed are in no budget of the new one; what is left out is named."""
+    budget = Budget(kind="queue", name="default", period="day", cap_micro=20 * MICRO, currency="EUR")
+    dollars = running(0)
+    euros = replace(dollars, prices={"cpux2": Price(micro_per_h=3600 * MICRO, currency="EUR")})
+    now_ns = dollars.attempts[0].placed_ns + 10 * S
+    assert spent_micro(budget, [dollars, euros], now_ns) == spent_micro(budget, [euros], now_ns) > 0
+    assert left_out(budget, [dollars, euros], now_ns) == ("USD",)
+    assert (budgets_of(dollars, [budget]), budgets_of(euros, [budget])) == ((), (budget,))
+    everyone = replace(budget, name="*")
+    assert budgets_of(euros, [everyone]) == (budget,)
+
+
+def test_a_budget_is_in_the_currency_of_the_prices() -> None:
+    """As docs/how-to/set-a-price.md has it."""
+    text = '[prices]\ncurrency = "CNY"\ncpux2 = "2"\n[budgets.user.ann]\nday = "20"\n'
+    (budget,) = parse_config(text, packaged_text("local"), "config.toml").budgets
+    assert (budget.cap_micro, budget.currency) == (20 * MICRO, "CNY")
 
 
 def a_budgeted_desk(engine: Scripted, **caps: str) -> Desk:
