@@ -73,7 +73,7 @@ def anchor_ns(home: Home) -> int:
 
 def marks(home: Home, run_id: str) -> list[Mark]:
     try:
-        lines = (home.out_dir(RunId(run_id)) / "marks").read_text().splitlines()
+        lines = (home.run_dir(RunId(run_id)) / "out" / "marks").read_text().splitlines()
     except FileNotFoundError:
         return []
     words = (line.split() for line in lines)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyter_aicci.model.shapes import Billing, Price, price_from_json
-from jupyter_aicci.pricing.book import MICRO, parse_amount
+from jupyter_aicci.pricing.book import parse_amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +91,3 @@ def _offer(book: dict[str, Any], offer_id: str, row: dict[str, Any]) -> Offer:
 def prices_by_id(offers: Iterable[Offer]) -> dict[str, Price]:
     """What `book.parse_book` looks offers up in."""
     return {offer.id: offer.price for offer in offers}
-
-
-def per_accelerator(offer: Offer) -> float | None:
-    """Currency units per accelerator and hour, to compare offers by; None where the price is not known or it has none."""
-    if not offer.price.known or not offer.accelerators:
-        return None
-    return offer.price.micro_per_h / offer.accelerators / MICRO

@@ -189,11 +189,6 @@ class FrameStore:
     def last_seq(self) -> int:
         return self._seq
 
-    @property
-    def sealed_seq(self) -> int:
-        """The seq up to which frames lie in chunks."""
-        return int(self.select("SELECT coalesce(max(round), 0) FROM chunks")[0][0])
-
     def close(self) -> None:
         """Fold the WAL in, so that the run's folder can be copied away as one file each."""
         with self._guard:

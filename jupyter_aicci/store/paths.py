@@ -68,17 +68,11 @@ class Home:
     def src_dir(self, run_id: RunId) -> Path:
         return self.run_dir(run_id) / "src"
 
-    def push_dir(self, run_id: RunId) -> Path:
-        return self.run_dir(run_id) / "push"
-
     def results_dir(self, run_id: RunId) -> Path:
         return self.run_dir(run_id) / "results"
 
     def ckpt_dir(self, run_id: RunId) -> Path:
         return self.run_dir(run_id) / "ckpt"
-
-    def out_dir(self, run_id: RunId) -> Path:
-        return self.run_dir(run_id) / "out"
 
     def node_dir(self, run_id: RunId, attempt: int, node: int) -> Path:
         """The node directory: the border between engine, agent, keeper and ranks."""

@@ -33,7 +33,7 @@ def test_a_cell_and_its_values_are_laid_out(home: Home) -> None:
     assert laid.fresh
     assert everything_under(home.run_dir(RUN)) == ["push/cfg.pkl", "src/cell.py"]
     assert (home.src_dir(RUN) / "cell.py").read_text() == "x = 1\n"
-    assert pickle.loads((home.push_dir(RUN) / "cfg.pkl").read_bytes()) == [1, 2]
+    assert pickle.loads((home.run_dir(RUN) / "push" / "cfg.pkl").read_bytes()) == [1, 2]
     assert home.run_dir(RUN).stat().st_mode & 0o777 == 0o700, "nobody else reads programs and values"
 
 

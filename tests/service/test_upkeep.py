@@ -22,7 +22,7 @@ from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.journal import Journal
 from jupyter_aicci.store.paths import Home, prepare, source_of
 from jupyter_aicci.store.rollups import Rollups
-from jupyter_aicci.store.sealing import drops, seal
+from jupyter_aicci.store.sealing import drops, rounds, seal
 
 RUN = RunId("r7f3c0ab")
 AGENT = source_of(1, 0, "agent")
@@ -84,7 +84,7 @@ def test_a_live_run_is_sealed_and_rolled_up_a_minute_behind(house: House) -> Non
     store = house.store()
     house.samples(store, range(200))
     house.look(store, 200)
-    assert store.sealed_seq == 140
+    assert rounds(store, 0)[-1] == 140
     assert house.rolled().window("cpu", ["rank-0"], 0, 130, 2).mean.tolist() == [[1.0, 1.0]]
     assert read_events(house.folder)[0] == [event for _, event in house.journal.rows(RUN)]
     store.close()
@@ -100,7 +100,7 @@ def test_an_ended_run_is_sealed_whole(house: House) -> None:
     house.upkeep.close()
     assert sorted(path.name for path in house.folder.iterdir()) == ["events.jsonl", "frames.db", "rollups"]
     copy = FrameStore(house.home.frames_db(RUN), read_only=True)
-    assert (copy.sealed_seq, len(copy.all())) == (20, 20)
+    assert (rounds(copy, 0)[-1], len(copy.all())) == (20, 20)
     copy.close()
     assert house.rolled().window("cpu", ["rank-0"], 0, 20, 2).mean.tolist() == [[1.0, 1.0]]
 
