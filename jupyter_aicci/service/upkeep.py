@@ -62,6 +62,7 @@ class Upkeep:
         self._worker: ThreadPoolExecutor | None = None
         self._kept: dict[RunId, _Kept] = {}
         self._left: set[RunId] = set()  # runs that have ended and could not be put away
+        self._ending = False
 
     def look(self, run: Run, store: FrameStore) -> None:
         """Have the run's frames looked after if that is due."""
@@ -69,7 +70,7 @@ class Upkeep:
         if kept.busy or now_ns - kept.looked_ns < EVERY_NS:
             return
         kept.looked_ns, kept.busy = now_ns, True
-        self._later(lambda: self._tend(run, store, kept, now_ns))
+        self._if_there_is_time(lambda: self._tend(run, store, kept, now_ns))
 
     def put_away(self, run: Run, store: FrameStore | None) -> None:
         """The run has ended: everything is sealed, and its folder can be copied away; closes the store, if it ever had one."""
@@ -80,18 +81,26 @@ class Upkeep:
         """Look after runs that ended before this service began, and after what has become old."""
         for run in self._runs.newest_first():
             if run.ended and self._home.frames_db(run.id).exists():
-                self._later(lambda run=run: self._tend_ended(run))  # type: ignore[misc]
+                self._if_there_is_time(lambda run=run: self._tend_ended(run))  # type: ignore[misc]
 
     def rollups(self, run_id: RunId) -> Rollups | None:
         """The roll-ups of a run that is open, None where there are none yet."""
         kept = self._kept.get(run_id)
         return kept.rollups if kept else None
 
-    def close(self) -> None:
-        """Wait for the one thing that is being done."""
+    def wait(self) -> None:
+        """Return when everything that was asked for is done."""
         if self._worker is not None:
-            self._worker.shutdown(wait=True, cancel_futures=True)  # the next service does what is left
+            self._worker.shutdown(wait=True)
             self._worker = None
+
+    def close(self) -> None:
+        """Put the runs away that have ended, so that their folders are whole; the next service does what else is left."""
+        self._ending = True
+        self.wait()
+
+    def _if_there_is_time(self, work: Callable[[], None]) -> None:
+        self._later(lambda: None if self._ending else work())
 
     def _later(self, work: Callable[[], None]) -> None:
         if self._worker is None:

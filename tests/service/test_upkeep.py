@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +62,7 @@ class House:
         """One look of the loop, and the thread's work to its end."""
         self.now_s = now_s
         self.upkeep.look(self.runs[RUN], store)
-        self.upkeep.close()
+        self.upkeep.wait()
 
     @property
     def folder(self) -> Path:
@@ -97,7 +99,7 @@ def test_an_ended_run_is_sealed_whole(house: House) -> None:
     house.samples(store, range(20))
     house.end()
     house.upkeep.put_away(house.runs[RUN], store)
-    house.upkeep.close()
+    house.upkeep.wait()
     assert sorted(path.name for path in house.folder.iterdir()) == ["events.jsonl", "frames.db", "rollups"]
     copy = FrameStore(house.home.frames_db(RUN), read_only=True)
     assert (rounds(copy, 0)[-1], len(copy.all())) == (20, 20)
@@ -113,7 +115,26 @@ def test_what_a_killed_service_left_open_is_finished_by_the_next(house: House) -
     house.end()
     store.close()
     house.upkeep.tend_ended()
-    house.upkeep.close()
+    house.upkeep.wait()
+    assert house.rolled().round == 20
+
+
+def test_the_end_of_a_service_puts_ended_runs_away_and_leaves_the_rest(house: House) -> None:
+    """What had not begun when it was told to end: a run that has ended becomes whole, and live ones are looked at by the next."""
+    house.begin()
+    store, gate, live = house.store(), threading.Event(), []
+    house.samples(store, range(20))
+    house.end()
+    house.upkeep._later(lambda: gate.wait(20) and None)
+    house.upkeep._if_there_is_time(lambda: live.append(RUN))
+    house.upkeep.put_away(house.runs[RUN], store)
+    ends = threading.Thread(target=house.upkeep.close)
+    ends.start()
+    while not house.upkeep._ending:
+        time.sleep(0.001)
+    gate.set()
+    ends.join()
+    assert live == []
     assert house.rolled().round == 20
 
 
@@ -167,10 +188,10 @@ def test_after_ninety_days_ten_minutes_each_are_kept(house: House) -> None:
     house.samples(store, range(1200))
     house.end()
     house.upkeep.put_away(house.runs[RUN], store)
-    house.upkeep.close()
+    house.upkeep.wait()
     house.now_s = 91 * DAY_S
     house.upkeep.tend_ended()
-    house.upkeep.close()
+    house.upkeep.wait()
     assert {path.name.split(".")[-2] for path in (house.folder / "rollups").glob("*.col")} == {"600"}
     assert house.rolled().window("cpu", ["rank-0"], 0, 1200, 100).mean.tolist() == [[1.0, 1.0]]
 
@@ -210,7 +231,7 @@ def test_a_run_that_ended_while_it_was_queued_has_its_rows_in_its_folder(house: 
     house.runs.record((submitted(RUN), stepped(Step.ENQUEUE, T0, run_id=RUN)))
     house.runs.record((stepped(Step.STOP, T0 + S, run_id=RUN, reason="enough"),))
     house.upkeep.put_away(house.runs[RUN], None)
-    house.upkeep.close()
+    house.upkeep.wait()
     assert read_events(house.folder)[0] == [event for _, event in house.journal.rows(RUN)]
 
 
@@ -225,7 +246,7 @@ def test_what_is_torn_at_the_end_of_a_spool_is_told_when_the_run_has_ended(house
     store.append([(AGENT, len(whole), {"k": "sample", "t": S, "ranks": {}}, T0 + S)])
     house.end()
     house.upkeep.put_away(house.runs[RUN], store)
-    house.upkeep.close()
+    house.upkeep.wait()
     copy = FrameStore(house.home.frames_db(RUN), read_only=True)
     assert [(frame.frame["k"], frame.frame.get("lost_bytes")) for frame in copy.all()] == [
         ("sample", None), ("gap", spool.stat().st_size - len(whole))
@@ -248,11 +269,11 @@ def test_spools_go_after_90_days_if_every_byte_was_taken_over(house: House) -> N
     house.end()
     house.now_s = 0.0
     house.upkeep.tend_ended()
-    house.upkeep.close()
+    house.upkeep.wait()
     assert (house.folder / f"{AGENT}.spool").exists()
     house.now_s = 91.0 * DAY_S
     house.upkeep.tend_ended()
-    house.upkeep.close()
+    house.upkeep.wait()
     assert [path.name for path in house.folder.glob("attempt-1/node-0/*.spool")] == ["rank-0.spool"]
     copy = house.store()
     assert len(copy.all()) == 2, "the frames stay"
