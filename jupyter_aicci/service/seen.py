@@ -64,6 +64,7 @@ class Seen:
     boots: dict[int, str] = field(default_factory=dict)  # node -> the boot in which its agent spoke last
     alive_ns: dict[int, int] = field(default_factory=dict)  # node -> its last sign of life
     down_ns: dict[int, int] = field(default_factory=dict)  # node -> the last one before its machine was booted again
+    damaged: frozenset[int] = frozenset()  # nodes of which a part of what their agents said cannot be read
 
 
 def see(seen: Seen, frames: Iterable[Stored]) -> Seen:
@@ -87,6 +88,8 @@ def _one(seen: Seen, stored: Stored, alive_ns: int) -> Seen:
             rank = int(frame["rank"])
             exit_ = Exit(rank=rank, node=stored.node, time_ns=stored.time_ns, frame=frame)
             return replace(seen, exits={rank: exit_, **seen.exits})
+        case "gap" if stored.writer == "agent":
+            return replace(seen, damaged=seen.damaged | {stored.node})
         case "done":
             return replace(seen, done={stored.node: stored.time_ns, **seen.done})
         case "hang":

@@ -7,6 +7,8 @@ Rule 2: nothing is recorded or decided here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from jupyter_aicci.agent.checkpoints import latest_complete
 from jupyter_aicci.model.events import Noted
@@ -15,6 +17,7 @@ from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.service.control import Halt
 from jupyter_aicci.service.engine import Engine
+from jupyter_aicci.service.exit_files import with_exit_files
 from jupyter_aicci.service.feed import Feed
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen, see
@@ -95,7 +98,7 @@ class Watches:
         nodes = len(run.attempts[-1].placement.nodes)
         while True:
             fresh = watch.feed.take(self._engine.observe(run, watch.feed.cursors))
-            watch.seen = see(watch.seen, fresh)
+            watch.seen = with_exit_files(see(watch.seen, fresh), partial(self._node_dir, run), self._runs.clock)
             if fresh:
                 self._runs.bell.ring()
             if not fresh or len(watch.seen.done) < nodes:
@@ -113,6 +116,9 @@ class Watches:
         if not watch.broken or self._runs.clock.now_ns() - watch.broken_ns < int(SHOW_UP_S * NS):
             return frozenset()
         return self._without_agent(run)
+
+    def _node_dir(self, run: Run, node: int) -> Path:
+        return self._home.node_dir(run.id, run.attempts[-1].number, node)
 
     def _without_agent(self, run: Run) -> frozenset[int]:
         """Nodes of the latest attempt where no agent has left its claim."""

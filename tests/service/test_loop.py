@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from service_builders import Scripted, a_desk, close, submit, turn
 
+from jupyter_aicci.agent.files import write_json
+from jupyter_aicci.agent.frames import boot_ns
 from jupyter_aicci.model.errors import HostError
 from jupyter_aicci.model.events import Noted
 from jupyter_aicci.model.run import Run
@@ -89,6 +91,42 @@ def test_a_failed_rank_ends_the_other_nodes(desk: Desk, engine: Scripted) -> Non
     ended = desk.runs[run.id]
     assert (ended.state, ended.exit_class) == (State.FAILED, "user error")
     assert ended.verdict["rank"] == 0
+
+
+def exit_file(desk: Desk, run: Run, node: int, code: int) -> None:
+    """The end of a node's rank as its keeper wrote it, some seconds ago."""
+    folder = desk.home.node_dir(run.id, 1, node)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"code": code, "signal": 0, "by_us": False, "oom": False, "t_ns": boot_ns() - 3 * 10**9, "maxrss_bytes": 0}
+    write_json(folder / f"rank-{node}.exit", {**record, "source": "keeper"})
+
+
+def test_an_end_that_is_damaged_in_the_spool_of_an_agent_that_lives_is_read_from_its_file(
+    desk: Desk, engine: Scripted
+) -> None:
+    """The agent says it only once; the other node is stopped all the same, and the rank that failed is named."""
+    run = running(desk, engine, nodes=2)
+    exit_file(desk, run, 0, 1)
+    turn(desk, 2)
+    assert desk.runs[run.id].attempts[0].exits == {}, "what is not damaged is waited for"
+    engine.say(run, 0, k="gap", lost_bytes=80)
+    wait_until_stopped(desk, engine)
+    engine.say_exit(run, 1, 1, -15, signal=15, by_us=True)
+    engine.say(run, 0, k="done", leftover=0)
+    engine.say(run, 1, k="done", leftover=0)
+    turn(desk)
+    ended = desk.runs[run.id]
+    assert (ended.state, ended.verdict["rank"]) == (State.FAILED, 0)
+
+
+def test_an_end_that_is_damaged_does_not_make_a_run_fail(desk: Desk, engine: Scripted) -> None:
+    """Its node is done in the same look, however short ago the rank ended."""
+    run = running(desk, engine)
+    exit_file(desk, run, 0, 0)
+    engine.say(run, 0, k="gap", lost_bytes=80)
+    engine.say(run, 0, k="done", leftover=0)
+    turn(desk)
+    assert desk.runs[run.id].state is State.SUCCEEDED
 
 
 def wait_until_stopped(desk: Desk, engine: Scripted) -> None:

@@ -80,6 +80,12 @@ def test_a_hang_names_its_suspects() -> None:
     assert "rank 2" in note.text
 
 
+def test_a_gap_in_what_an_agent_said_is_known_by_its_node() -> None:
+    """One in what a rank said is not: no end is told there."""
+    gap = {"k": "gap", "t": 4, "lost_bytes": 90}
+    assert see(Seen(attempt=1), [AFrame(frame=gap, node=3), AFrame(frame=gap, writer="rank-0")]).damaged == {3}
+
+
 @given(st.lists(st.integers(0, len(FRAMES)), max_size=4))
 def test_portions_do_not_matter(cuts: list[int]) -> None:
     """A service that was killed and reads everything again sees what it had seen."""
