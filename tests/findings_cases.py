@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from findings_builders import Story, a_story
 
 from jupyter_aicci.model.finding import Finding
+from jupyter_aicci.timeline.findings.words import line
 from jupyter_aicci.timeline.gauges import GAUGES
 
 GIB = float(1 << 30)
@@ -33,7 +35,14 @@ def the(story: Story, rule: str) -> Finding:
     found = story.findings()
     assert [each.id for each in found][:1] == [rule], [(each.id, each.text) for each in found]
     assert all(_is_a_lane(story, lane) for lane in found[0].lanes), f"views have no such lanes: {found[0].lanes}"
+    assert [said for each in found if not _well_put(said := line(each.to_json(), "USD"))] == []
     return found[0]
+
+
+def _well_put(said: str) -> bool:
+    """Whether it is whole sentences, with one space between two, and at the end its cost or nothing."""
+    words = re.sub(r" \(≈ [^()]+ (wasted|so far|at risk)\)$", "", said)
+    return words.endswith((".", "!", "?")) and not re.search(r"\.\.|  |[;:,] ?\.|\( | \)| [.,;:](?!\w)", words)
 
 
 def _is_a_lane(story: Story, lane: str) -> bool:

@@ -29,6 +29,7 @@ class Finding:
     confidence: float  # 0 to 1
     wasted_ns: int = 0  # rank time, summed over ranks
     wasted_micro: int = 0  # of the run's currency; 0 where the price is nothing or not known
+    at_risk: bool = False  # `wasted_*` is not lost: it is what may be, if what the finding warns of comes
     text: str  # "43 % of each step waits for data; 2 loader workers, 16 CPUs idle"
     fix: str  # "Try num_workers=12."
     lanes: tuple[str, ...] = ()  # ids of the lanes that show it
@@ -50,6 +51,7 @@ class Finding:
             "confidence": self.confidence,
             "wasted_ns": self.wasted_ns,
             "wasted_micro": self.wasted_micro,
+            "at_risk": self.at_risk,
             "text": self.text,
             "fix": self.fix,
             "lanes": list(self.lanes),

@@ -18,10 +18,10 @@ from typing import Any
 
 from bokeh.resources import Resources
 
-from jupyter_aicci.model.text import NS, clock
+from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.colours import OK, RED, SEVERITY_COLOURS, THEMES, Colour, heat_palette, look
 from jupyter_aicci.timeline.figure import figure, item, placed, without_data
-from jupyter_aicci.timeline.findings.words import wasted
+from jupyter_aicci.timeline.findings.words import cost_words, heading, seen
 from jupyter_aicci.timeline.lanes import HeatLane, SeriesLane, View
 from jupyter_aicci.timeline.page_look import SCRIPT, STYLE
 from jupyter_aicci.timeline.summary import summary_text, verdict_lines
@@ -163,15 +163,11 @@ def _findings(view: View) -> str:
 
 def _finding(finding: Mapping[str, Any], number: int, currency: str) -> str:
     """One row: number, name and when, what was seen, what to try, and what it costs. A press shows it in the chart."""
-    lost, ongoing = wasted(finding, currency), finding["ongoing"]
-    when = f"since {clock(finding['from_s'])}" if ongoing else f"{clock(finding['from_s'])} – {clock(finding['to_s'])}"
-    name = f"{finding['name'][:1].upper()}{finding['name'][1:]}, {when}."
-    text = str(finding["text"])
-    seen = text if text.endswith((".", "!", "?")) else f"{text}."
-    money = f"≈ {lost} {'so far' if ongoing else 'wasted'}" if lost else ""
+    name, text, cost = f"{heading(finding)}.", seen(finding), cost_words(finding, currency)
     badge = f'<span class="badge" style="{_both(SEVERITY_COLOURS[finding["severity"]])}">{number}</span>'
-    words = f'<span><b>{escape(name)}</b> {escape(seen)} <span class="muted">{escape(finding["fix"])}</span></span>'
-    return f'<li><button data-finding="{number - 1}">{badge}{words}<span class="money">{escape(money)}</span></button></li>'
+    words = f'<span><b>{escape(name)}</b> {escape(text)} <span class="muted">{escape(finding["fix"])}</span></span>'
+    money = f'<span class="money">{escape(cost)}</span>'
+    return f'<li><button data-finding="{number - 1}">{badge}{words}{money}</button></li>'
 
 
 def _words(view: View) -> str:

@@ -34,7 +34,7 @@ from jupyter_aicci.timeline.colours import (
     lane_colour,
     look,
 )
-from jupyter_aicci.timeline.findings.words import wasted
+from jupyter_aicci.timeline.findings.words import cost_words, heading, seen
 from jupyter_aicci.timeline.fonts import fitted, font, shown, width_of
 from jupyter_aicci.timeline.heat import heat_image, heat_scale
 from jupyter_aicci.timeline.lanes import HeatLane, PhaseLane, SeriesLane, View
@@ -352,15 +352,11 @@ def _finding(card: _Card, view: View, finding: Mapping[str, Any], number: int, t
     card.rule(0, top, WIDTH, top)
     y = top + FINDING_PX / 2
     _badge(card, 24, y, number, str(finding["severity"]))
-    lost, from_s, to_s = wasted(finding, view.run["currency"]), clock(finding["from_s"]), clock(finding["to_s"])
-    money = f"≈ {lost} {'so far' if finding['ongoing'] else 'wasted'}" if lost else ""
-    when = f"since {from_s}" if finding["ongoing"] else f"{from_s} – {to_s}"
-    right = WIDTH - 16 - card.text(WIDTH - 16, y, money, px=12, align="right", within=220) - 16
+    cost = cost_words(finding, view.run["currency"])
+    right = WIDTH - 16 - card.text(WIDTH - 16, y, cost, px=12, align="right", within=220) - 16
     x = 42.0
-    name = f"{finding['name'][:1].upper()}{finding['name'][1:]}, {when}."
-    x += card.text(x, y, name, px=12, bold=True, within=right - x) + 8
-    dot = "" if finding["text"].endswith((".", "!", "?")) else "."
-    x += card.text(x, y, f"{finding['text']}{dot}", px=12, within=max(0.0, right - x)) + 8
+    x += card.text(x, y, f"{heading(finding)}.", px=12, bold=True, within=right - x) + 8
+    x += card.text(x, y, seen(finding), px=12, within=max(0.0, right - x)) + 8
     if right - x > 60:
         card.text(x, y, finding["fix"], px=12, colour=THEME.muted, within=right - x)
 

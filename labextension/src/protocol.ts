@@ -121,6 +121,8 @@ export interface IFinding {
   readonly wasted_micro: number;
   readonly text: string;
   readonly fix: string;
+  /** Whether `wasted_*` is not lost, but what may be. */
+  readonly at_risk: boolean;
   readonly lanes: readonly string[];
 }
 

@@ -308,6 +308,7 @@ class Board:
         ranks: tuple[int, ...] = (),
         nodes: tuple[int, ...] = (),
         ongoing: bool = False,
+        at_risk: bool = False,
         inputs: dict[str, float] | None = None,
     ) -> Finding:
         """A finding of this rule; `ranks` that are all the ranks are written as ()."""
@@ -328,6 +329,7 @@ class Board:
             confidence=confidence,
             wasted_ns=wasted,
             wasted_micro=self.evidence.wasted_micro(wasted),
+            at_risk=at_risk,
             text=text,
             fix=fix,
             lanes=lanes,

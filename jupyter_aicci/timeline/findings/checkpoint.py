@@ -29,7 +29,7 @@ COSTLY = Rule(
     threshold=f"{percent(OFTEN)} of the time, made more often than sqrt(2 C MTBF); or none for {SELDOM:.0f} × that and at least"
     " 10 min",
     source=f"Young 1974, Daly 2006; MTBF of 5,000 h a node after Llama 3's report; {percent(OFTEN)} {CALIBRATED}",
-    money="what is above the cost at the best interval",
+    money="what is above the cost at the best interval; of too few, what a fault is expected to cost, told as at risk",
     needs="checkpoint of the steps",
 )
 LOST_WORK = Rule(
@@ -108,6 +108,7 @@ def _too_seldom(board: Board) -> Iterator[Finding]:
         severity="warning",
         confidence=SURE if len(made_s) else 0.6,
         wasted_ns=len(board.ranks) * (board.end_s - since_s) * 1e9 * min(1.0, lost_share),
+        at_risk=True,
         inputs={"best_s": best_s, "each_s": each_s},
         text=f"no checkpoint for {duration(board.end_s - since_s)}: a fault would lose all of that",
         fix=f"Make one every {duration(best_s)}, with aicci.checkpoint.save(state) or torch.save.",

@@ -59,7 +59,7 @@ LEAK = Rule(
     threshold="at least 50 steps, the interval above 0, growth of 1 GiB or more and still going on, and the limit is reached"
     " before the run ends; where nobody knows when that is, before it has run ten times as long as now",
     source=f"traceml speaks from 1 GiB on; the rest {CALIBRATED}",
-    money="the attempt, in which it will be lost",
+    money="nothing yet: the time of the attempt, told as at risk",
     needs="rank: pss, rss or gpu_allocated; a limit",
 )
 
@@ -223,6 +223,7 @@ def _leak(board: Board, found: dict[int, tuple[Trend, float]], words: str, lane:
         severity="high" if left_s < 3600.0 else "warning",
         confidence=board.confidence(trend.from_s, trend.to_s, _steps_in(board, rank, trend.from_s, trend.to_s)),
         wasted_ns=len(board.ranks) * max(0.0, trend.to_s - began_s) * 1e9,
+        at_risk=True,
         inputs={"bytes_per_s": trend.per_s, "low_bytes_per_s": trend.low_per_s, "left_s": left_s},
         text=f"{words} of {listed('rank', ranks)} grows by {size(60 * trend.per_s)} a minute; {soon}",
         fix="Look for what each step keeps: tensors in a list (use .item() or .detach()), caches, plots that are not closed.",

@@ -167,8 +167,8 @@ test('the table says lowest and highest in the unit of the curve', async () => {
 
 test('what a finding wastes is money, else time, else nothing', () => {
   const trans = nullTranslator.load('');
-  const said = (wasted_micro: number, wasted_ns: number): string =>
-    wasteWords({ wasted_micro, wasted_ns, ongoing: false } as IFinding, 'USD', trans);
+  const said = (wasted_micro: number, wasted_ns: number, at_risk = false): string =>
+    wasteWords({ wasted_micro, wasted_ns, at_risk, ongoing: at_risk } as IFinding, 'USD', trans);
   expect(said(310_000, 9e9)).toBe('≈ $0.31 wasted');
   expect(said(0, 9e9)).toContain('of rank time');
   expect(said(0, 4e8)).toBe('');
@@ -185,6 +185,8 @@ test('a failure names its class, where, what to try, and the last lines of the r
   expect(find('last-lines').textContent).toBe('line of rank 1');
   const stop = [...host.querySelectorAll('button')].find(each => each.textContent === 'Stop')!;
   expect(stop.hidden).toBe(true);
+  expect(said(310_000, 9e9, true)).toBe('≈ $0.31 at risk');
+  expect(said(0, 9e9, true)).toContain('of rank time at risk');
 });
 
 test('a disposed card leaves nothing behind', async () => {

@@ -67,14 +67,22 @@ export function when(finding: IFinding, trans: TranslationBundle): string {
     : trans.__('%1 – %2', clock(finding.from_s), clock(finding.to_s));
 }
 
-/** `≈ $0.31 wasted`, `≈ $0.22 so far`; where there is no price, the time of the ranks. */
+/** `≈ $0.31 wasted`, `≈ $0.22 so far`, `≈ $0.40 at risk`; where there is no price, the time of the ranks. */
 export function wasteWords(finding: IFinding, currency: string, trans: TranslationBundle): string {
   if (finding.wasted_micro) {
     const amount = moneyWords(finding.wasted_micro / 1e6, currency);
+    if (finding.at_risk) {
+      return trans.__('≈ %1 at risk', amount);
+    }
     return finding.ongoing ? trans.__('≈ %1 so far', amount) : trans.__('≈ %1 wasted', amount);
   }
   const wastedS = finding.wasted_ns / 1e9;
-  return wastedS >= LEAST_S ? trans.__('≈ %1 of rank time', span(wastedS)) : '';
+  if (wastedS < LEAST_S) {
+    return '';
+  }
+  return finding.at_risk
+    ? trans.__('≈ %1 of rank time at risk', span(wastedS))
+    : trans.__('≈ %1 of rank time', span(wastedS));
 }
 
 function capital(name: string): string {

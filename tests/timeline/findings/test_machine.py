@@ -201,6 +201,7 @@ def test_memory_that_grows_to_its_limit_is_a_leak() -> None:
     assert found.ranks == (0,)
     assert found.inputs["bytes_per_s"] == pytest.approx(20e6, rel=0.01)
     assert found.wasted_ns > 0
+    assert found.at_risk, "nothing is lost yet"
 
 
 def test_memory_that_grows_and_stops_is_no_leak() -> None:

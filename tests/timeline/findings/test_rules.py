@@ -9,6 +9,7 @@ from findings_cases import silent, the
 
 from jupyter_aicci.timeline.findings import findings
 from jupyter_aicci.timeline.findings.table import RULES
+from jupyter_aicci.timeline.findings.words import line
 
 # -------------------------------------------------------------------------------------------------- idle, hang
 
@@ -61,6 +62,8 @@ def test_what_the_agent_found_is_told_with_the_line_where_it_stands() -> None:
     assert found.ranks == (2,)
     assert "File cell.py, line 17 in f" in found.text
     assert found.confidence == 1.0
+    groups[1]["stack"] = "RuntimeError: it hangs."
+    assert "it hangs. Look at the line" in line(the(story, "F17").to_json(), "USD")
 
 
 # -------------------------------------------------------------------------------------- checkpoint, lost work
@@ -71,7 +74,7 @@ def test_checkpoints_every_few_steps_are_too_many() -> None:
     story = a_story()
     story.saved_s[::10, 0] = 1.0
     found = the(story, "F18")
-    assert found.severity == "high"
+    assert (found.severity, found.at_risk) == ("high", False)
     assert found.fix.startswith("Make one every")
     assert found.wasted_ns == pytest.approx(40 * 4 * 1e9, rel=0.15)
 
@@ -86,7 +89,10 @@ def test_a_checkpoint_now_and_then_is_right() -> None:
 def test_a_long_run_without_checkpoints_is_too_few() -> None:
     """F18: 30 hours; 3 hours are nothing."""
     story = a_story(steps=1080, step_s=100.0, noise=0.02)
-    assert "no checkpoint for" in the(story, "F18").text
+    found = the(story, "F18")
+    assert "no checkpoint for" in found.text
+    assert found.at_risk
+    assert line(found.to_json(), "USD").endswith(" at risk)"), "no fault has come: nothing was lost"
     silent(a_story(steps=108, step_s=100.0, noise=0.02))
 
 
