@@ -17,7 +17,7 @@ export function stateWord(state: string, trans: TranslationBundle): string {
     failed: trans.__('failed'),
     stopped: trans.__('stopped')
   };
-  return words[state] ?? state;
+  return known(words, state) ?? state;
 }
 
 export function phaseWord(phase: string, label: string, trans: TranslationBundle): string {
@@ -38,7 +38,7 @@ export function phaseWord(phase: string, label: string, trans: TranslationBundle
     lost: trans.__('attempt lost'),
     failed: trans.__('failed')
   };
-  return words[phase] ?? label;
+  return known(words, phase) ?? label;
 }
 
 /** How much a finding matters. */
@@ -48,7 +48,7 @@ export function severityWord(severity: string, trans: TranslationBundle): string
     warning: trans.__('warning'),
     note: trans.__('note')
   };
-  return words[severity] ?? severity;
+  return known(words, severity) ?? severity;
 }
 
 /** Why a run waits, as the scheduler has it. */
@@ -60,7 +60,12 @@ export function whyWord(why: string, trans: TranslationBundle): string {
     reserved: trans.__('reserved'),
     behind: trans.__('behind')
   };
-  return words[why] ?? why;
+  return known(words, why) ?? why;
+}
+
+/** The word of the table itself: a program may name a span `constructor`, which every object has from its prototype. */
+function known(words: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(words, name) ? words[name] : undefined;
 }
 
 /** The chart in one breath, for who does not see it: state, the numbers on top, the latest value of each curve. */
