@@ -35,10 +35,14 @@ class Price:
     source: str = "this machine's own shapes are free unless a price is set"
     dated: str = ""  # ISO date of the price book
     known: bool = True
-    confidence: str = (
-        ""  # "set" by the user, "catalogue" = a list price that nobody here was charged; "" = this machine's own
-    )
+    # "set" by the user; "catalogue" or "imported" = a list price that nobody here was charged; "" = this machine's own
+    confidence: str = ""
     billing: Billing = Billing()
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is what a provider asks of everybody, and not what somebody here said that it costs."""
+        return self.confidence in ("catalogue", "imported")
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -53,10 +53,11 @@ class Tile:
     """One number of the run card and what it means."""
 
     value: str
+    note: str = ""  # where the number is from, for who wants to know
     label: str
 
     def to_json(self) -> dict[str, str]:
-        return {"value": self.value, "label": self.label}
+        return {"value": self.value, "label": self.label, "note": self.note}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ def view_from_json(data: Mapping[str, Any]) -> View:
         origin_ns=int(data["origin_ns"]),
         end_s=float(data["end_s"]),
         live=bool(data["live"]),
-        tiles=tuple(Tile(value=tile["value"], label=tile["label"]) for tile in data["tiles"]),
+        tiles=tuple(Tile(**tile) for tile in data["tiles"]),
         lanes=tuple(_lane(lane) for lane in data["lanes"]),
         legend=tuple(data["legend"]),
         log=dict(data["log"]),

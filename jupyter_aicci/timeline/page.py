@@ -22,7 +22,7 @@ from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.colours import OK, RED, SEVERITY_COLOURS, THEMES, Colour, heat_palette, look
 from jupyter_aicci.timeline.figure import figure, item, placed, without_data
 from jupyter_aicci.timeline.findings.words import cost_words, heading, seen
-from jupyter_aicci.timeline.lanes import HeatLane, SeriesLane, View
+from jupyter_aicci.timeline.lanes import HeatLane, SeriesLane, Tile, View
 from jupyter_aicci.timeline.page_look import SCRIPT, STYLE
 from jupyter_aicci.timeline.summary import summary_text, verdict_lines
 
@@ -137,8 +137,12 @@ def _header(view: View) -> str:
 
 
 def _tiles(view: View) -> str:
-    tiles = (f"<li><b>{escape(tile.value)}</b> <span>{escape(tile.label)}</span></li>" for tile in view.tiles)
-    return f'<ul class="tiles">{"".join(tiles)}</ul>'
+    return f'<ul class="tiles">{"".join(map(_tile, view.tiles))}</ul>'
+
+
+def _tile(tile: Tile) -> str:
+    note = f' title="{escape(tile.note)}"' if tile.note else ""
+    return f"<li{note}><b>{escape(tile.value)}</b> <span>{escape(tile.label)}</span></li>"
 
 
 def _headline(view: View) -> str:

@@ -144,12 +144,13 @@ def _cost(view: View) -> str:
         return f"cost: {NOT_SET}"
     if tile.value == "–":
         return "cost: depends on the shape that it gets"
-    if run["per_h_micro"] == 0:
+    if run["per_h_micro"] == 0 and not run["cost_micro"]:
         return "cost: free on this machine"
     budget = f" of {money(run['budget_micro'], run['currency'])}" if run["budget_micro"] else ""
     rate = NOT_SET if run["per_h_micro"] is None else f"{money(run['per_h_micro'], run['currency'])}/h"
     rest = " and nodes without a price" if run["unpriced"] else ""
-    return f"cost: {money(run['cost_micro'], run['currency'])}{rest}{budget} at {rate}"
+    source = f" ({tile.note})" if tile.note else ""
+    return f"cost: {money(run['cost_micro'], run['currency'])}{rest}{budget} at {rate}{source}"
 
 
 def _failure(view: View) -> list[str]:

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.states import State
 from jupyter_aicci.model.text import NOT_SET, NS, clock, duration, money, number
 from jupyter_aicci.timeline.lanes import Tile
 
 SPEED_UP = "speed-up on"
+LIST_PRICE = "list price"
 THROUGHPUT = {"images_per_s": "images/s", "samples_per_s": "samples/s", "tokens_per_s": "tokens/s"}
 
 
@@ -114,13 +116,20 @@ def _cost(run: Run, facts: Facts) -> Tile:
         return Tile(value="–", label="cost · depends on the shape")
     if not run.cost_known:
         return Tile(value="–", label=f"cost · {NOT_SET}")
-    if not run.price.micro_per_h and run.price.known:
+    costs = run.price.micro_per_h or facts.cost_micro  # an earlier attempt may have had another shape
+    if run.price.known and not costs:
         return Tile(value="free", label="on this machine")
-    currency = run.price.currency
     so_far = _of_budget(run, facts.cost_micro) if run.spec.budget else "in all" if run.ended else "so far"
-    rate = f"{money(per_h_micro(run), currency)}/h" if run.price.known else NOT_SET
-    label = f"{so_far} · {rate}"
-    return Tile(value=money(facts.cost_micro, currency), label=label)
+    rate = f"{money(per_h_micro(run), run.price.currency)}/h" if run.price.known else NOT_SET
+    mark = f" {LIST_PRICE}" if run.price.listed else ""
+    value = money(facts.cost_micro, run.price.currency)
+    return Tile(value=value, label=f"{so_far} · {rate}{mark}", note=_source(run.price))
+
+
+def _source(price: Price) -> str:
+    """Whose list price it is and from when; "" for a price that somebody here has set."""
+    dated = f", {price.dated}" if price.dated else ""
+    return f"{LIST_PRICE}, which nobody here was charged: {price.source}{dated}" if price.listed else ""
 
 
 def _of_budget(run: Run, cost_micro: int) -> str:

@@ -43,6 +43,8 @@ export interface ISummary {
 export interface ITile {
   readonly value: string;
   readonly label: string;
+  /** Where the number is from, or empty. */
+  readonly note: string;
 }
 
 /** Seconds since the run was submitted. */

@@ -38,7 +38,7 @@ export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
     origin_ns: 0,
     end_s: 12,
     live: !['succeeded', 'failed', 'stopped'].includes(state),
-    tiles: [{ value: '0:12', label: 'elapsed' }],
+    tiles: [{ value: '0:12', label: 'elapsed', note: '' }],
     lanes: [
       {
         id: 'node-0',

@@ -228,7 +228,7 @@ def test_a_loss_that_becomes_nan_is_said_so_in_lane_tile_and_delta() -> None:
     assert body is not None
     series = body["series"]["value:loss"]
     assert (series["t"], series["value"], series["note"]) == ([], "nan", "1 × not a number, not drawn")
-    assert {"value": "nan", "label": "loss"} in body["tiles"]
+    assert {"value": "nan", "label": "loss", "note": ""} in body["tiles"]
 
 
 def test_the_lowest_rank_that_logs_a_name_is_drawn() -> None:

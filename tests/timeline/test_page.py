@@ -45,6 +45,15 @@ def test_everything_that_the_card_says_is_in_the_file() -> None:
     assert " ".join(summary_text(shown).split()) in told
 
 
+def test_a_list_price_says_where_it_is_from_when_the_pointer_rests_on_it() -> None:
+    """The tile's note, as text; a tile without one has no title."""
+    shown = a_full_view()
+    *others, cost = shown.tiles
+    text = page(replace(shown, tiles=(*others, replace(cost, note='list price: "aws" <p5>'))))
+    assert text.count("<li title=") == 1
+    assert '<li title="list price: &quot;aws&quot; &lt;p5&gt;"><b>' in text
+
+
 def test_the_data_is_in_the_file_once_and_in_no_figure() -> None:
     """Four figures, light and dark, folded and unfolded, are drawn from one set of columns."""
     shown = a_full_view()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from timeline_builders import RUN_ID, Frames, Journal, a_curve, a_failed_run, a_long_run, at
 
 from jupyter_aicci.model.events import Noted, Submitted
@@ -55,7 +56,7 @@ def test_a_measured_speed_up_is_a_tile_and_a_word() -> None:
     assert [*tiles_of(shown)[:3], *tiles_of(shown)[4:]] == tiles_of(before)
     assert "12.5k images/s, speed-up 0.86 on 4 ranks, loss" in summary_text(shown)
     delta = kept.delta(kept.mark(before, 800), run, cost=cost, now_ns=at(763))
-    assert {"value": "0.86", "label": "speed-up on 4"} in delta.body["tiles"]  # type: ignore[index]
+    assert {"value": "0.86", "label": "speed-up on 4", "note": ""} in delta.body["tiles"]  # type: ignore[index]
 
 
 def test_a_failed_run_says_what_failed_and_where() -> None:
@@ -105,6 +106,31 @@ def test_a_price_that_nobody_set_is_not_called_free() -> None:
     (lane,) = [lane for lane in shown.lanes if lane.id == "cost"]
     assert isinstance(lane, SeriesLane)
     assert lane.value == "price not set"
+
+
+def test_a_run_whose_first_attempt_cost_money_is_not_called_free() -> None:
+    """The latest shape is free; the amount of the one before stands in tile and words."""
+    run = Journal().placed(0.0).runs(0.0).run()
+    assert run.price.micro_per_h == 0
+    shown = view(run, (), cost=((at(0), 0), (at(9), 250_000)), now_ns=at(9))
+    assert tiles_of(shown)[-1] == ("$0.25", "so far · $0.00/h")
+    assert summary_text(shown).splitlines()[-1] == "cost: $0.25 at $0.00/h"
+
+
+@pytest.mark.parametrize("confidence", ["catalogue", "imported", "set"])
+def test_a_list_price_is_marked_with_its_source_and_date(confidence: str) -> None:
+    """On the tile, in the words and in what travels; a price that the user set is not."""
+    journal = Journal(ranks_per_node=1).placed(0.0).runs(0.0)
+    price = Price(micro_per_h=55_040_000, source="a catalogue: aws/p5", dated="2026-11-24", confidence=confidence)
+    shown = view(replace(journal.run(), prices={"cpux2": price}), (), cost=((at(0), 0), (at(9), 137_600)), now_ns=at(9))
+    (tile, line) = shown.tiles[-1], summary_text(shown).splitlines()[-1]
+    if confidence == "set":
+        assert (tile.label, tile.note, line) == ("so far · $55.04/h", "", "cost: $0.14 at $55.04/h")
+        return
+    assert tile.label == "so far · $55.04/h list price"
+    assert tile.note == "list price, which nobody here was charged: a catalogue: aws/p5, 2026-11-24"
+    assert line == f"cost: $0.14 at $55.04/h ({tile.note})"
+    assert view_from_json(json.loads(json.dumps(shown.to_json()))).tiles == shown.tiles
 
 
 def test_a_budget_that_is_nearly_spent_is_told_on_the_tile_and_in_the_row() -> None:

@@ -47,9 +47,22 @@ test('a card shows name, state in a word, where the run is, and its numbers', as
 test('a tile that is no longer told goes', async () => {
   const { api, host, model } = await aCard();
   const [first] = aView().tiles;
-  api.last.send({ type: 'view', view: aView({ tiles: [first!, { value: '0.86', label: 'speed-up on 4' }] }) });
+  api.last.send({
+    type: 'view',
+    view: aView({ tiles: [first!, { value: '0.86', label: 'speed-up on 4', note: '' }] })
+  });
   api.last.send({ type: 'view', view: aView({ tiles: [first!] }) });
   expect([...host.querySelectorAll('.jp-aicci-tile')].map(each => each.textContent)).toEqual(['0:12 elapsed']);
+  model.dispose();
+});
+
+test('a list price says where it is from when the pointer rests on it', async () => {
+  const { api, find, model } = await aCard();
+  const note = 'list price, which nobody here was charged: a catalogue, 2026-11-24';
+  api.last.send({ type: 'view', view: aView({ tiles: [{ value: '$4.12', label: '$55.04/h list price', note }] }) });
+  expect(find('tile').title).toBe(note);
+  api.last.send(aDelta({ tiles: aView().tiles }));
+  expect(find('tile').title).toBe('');
   model.dispose();
 });
 
@@ -172,6 +185,8 @@ test('what a finding wastes is money, else time, else nothing', () => {
   expect(said(310_000, 9e9)).toBe('≈ $0.31 wasted');
   expect(said(0, 9e9)).toContain('of rank time');
   expect(said(0, 4e8)).toBe('');
+  expect(said(310_000, 9e9, true)).toBe('≈ $0.31 at risk');
+  expect(said(0, 9e9, true)).toContain('of rank time at risk');
 });
 
 test('a failure names its class, where, what to try, and the last lines of the rank', async () => {
@@ -185,8 +200,6 @@ test('a failure names its class, where, what to try, and the last lines of the r
   expect(find('last-lines').textContent).toBe('line of rank 1');
   const stop = [...host.querySelectorAll('button')].find(each => each.textContent === 'Stop')!;
   expect(stop.hidden).toBe(true);
-  expect(said(310_000, 9e9, true)).toBe('≈ $0.31 at risk');
-  expect(said(0, 9e9, true)).toContain('of rank time at risk');
 });
 
 test('a disposed card leaves nothing behind', async () => {
