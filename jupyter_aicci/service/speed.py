@@ -3,8 +3,9 @@
 Siblings are runs of one program (`spec.fingerprint`) on one kind of accelerator, or without accelerators on one shape: the
 probes of `--probe`, and every other run. What an ended run showed is kept in its folder (`speed.json`), so that forecasts have it
 when its steps are long gone.
-Rule 1: computed when it is asked for, when findings are looked for, and at a run's end; a run that lives is looked at again
-after `EVERY_S` at the earliest, and never takes more than a twentieth of the service's time.
+Rule 1: computed when it is asked for, and of several ranks also when findings are looked for and at the run's end; a run of one
+rank has no ratio, and is measured when it or a sibling is asked for. A run that lives is looked at again after `EVERY_S` at the
+earliest, and never takes more than a twentieth of the service's time.
 Rule 2: what is not known is null with a reason, and a forecast without a measurement over nodes is refused.
 """
 
