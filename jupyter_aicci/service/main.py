@@ -70,6 +70,7 @@ async def _serve(
     desk = Desk(home, runs, loop, engine, config.prices)
     upkeep = Upkeep(home, runs)
     loop.keep, loop.put_away = upkeep.look, upkeep.put_away
+    desk.views.whole = upkeep.is_whole
     end = asyncio.Event()
     desk.shut_down = end.set
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -61,7 +61,7 @@ class Upkeep:
         self._home, self._runs = home, runs
         self._worker: ThreadPoolExecutor | None = None
         self._kept: dict[RunId, _Kept] = {}
-        self._left: set[RunId] = set()  # runs that have ended and could not be put away
+        self._left: set[RunId] = set()  # runs that have ended and are not put away yet, or could not be
         self._ending = False
 
     def look(self, run: Run, store: FrameStore) -> None:
@@ -75,13 +75,21 @@ class Upkeep:
     def put_away(self, run: Run, store: FrameStore | None) -> None:
         """The run has ended: everything is sealed, and its folder can be copied away; closes the store, if it ever had one."""
         kept = self._kept.pop(run.id, _Kept())
-        self._later(lambda: self._put_away(run, store, kept) if store is not None else self._events(run, kept))
+        if store is None:
+            self._later(lambda: self._events(run, kept))
+            return
+        self._left.add(run.id)
+        self._later(lambda: self._put_away(run, store, kept))
 
     def tend_ended(self) -> None:
         """Look after runs that ended before this service began, and after what has become old."""
         for run in self._runs.newest_first():
             if run.ended and self._home.frames_db(run.id).exists():
                 self._if_there_is_time(lambda run=run: self._tend_ended(run))  # type: ignore[misc]
+
+    def is_whole(self, run: Run) -> bool:
+        """Whether nothing of a run that has ended is on its way into its roll-ups: opened meanwhile they would stay half made."""
+        return run.id not in self._left
 
     def rollups(self, run_id: RunId) -> Rollups | None:
         """The roll-ups of a run that is open, None where there are none yet."""

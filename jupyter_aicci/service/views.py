@@ -51,6 +51,7 @@ class Views:
         self._kept: dict[RunId, Accumulator] = {}
         self._long = LongRuns(home)
         self.facts: Callable[[Run], Json] = lambda run: {}  # what else is known of a run for its findings
+        self.whole: Callable[[Run], bool] = lambda run: True  # whether a run that has ended is put away
         self._findings = Findings(runs, lambda run: self.evidence(run, self._told_facts(run)), look_closer)
 
     def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
@@ -134,7 +135,7 @@ class Views:
 
     def _long_run(self, run: Run) -> tuple[Accumulator, Rollups] | None:
         """What a long run that has ended is drawn from; one that was watched to its end has all of its frames at hand."""
-        if not run.ended or run.id in self._kept:
+        if not run.ended or run.id in self._kept or not self.whole(run):
             return None
         with self._store(run) if run.id not in self._long else nullcontext() as store:
             return self._long.of(run, store)

@@ -195,3 +195,14 @@ def test_roll_ups_without_the_last_minute_are_not_drawn_from(views: Views, monke
     assert views._long.of(run, store) is None
     assert curve(lanes(views.view(run))["value:loss"]).v[-1] == 7.0
     store.close()
+
+
+def test_a_run_that_is_being_put_away_is_not_drawn_from_roll_ups(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks meanwhile would keep them open as they were: files that go, and damage where a block was being written."""
+    monkeypatch.setattr(long_runs, "LONG", 10)
+    run = views._runs[RUN]
+    views.whole = lambda run: False
+    assert views._long_run(run) is None
+    assert RUN not in views._long
+    views.whole = lambda run: True
+    assert views._long_run(run) is not None

@@ -128,6 +128,7 @@ def test_the_end_of_a_service_puts_ended_runs_away_and_leaves_the_rest(house: Ho
     house.upkeep._later(lambda: gate.wait(20) and None)
     house.upkeep._if_there_is_time(lambda: live.append(RUN))
     house.upkeep.put_away(house.runs[RUN], store)
+    assert not house.upkeep.is_whole(house.runs[RUN])
     ends = threading.Thread(target=house.upkeep.close)
     ends.start()
     while not house.upkeep._ending:
@@ -136,6 +137,7 @@ def test_the_end_of_a_service_puts_ended_runs_away_and_leaves_the_rest(house: Ho
     ends.join()
     assert live == []
     assert house.rolled().round == 20
+    assert house.upkeep.is_whole(house.runs[RUN])
 
 
 def test_what_found_the_disk_full_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
