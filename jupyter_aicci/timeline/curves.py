@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -120,6 +120,11 @@ class Steps:
         text = duration(series.last) if series.count else ""
         lane = _lane("step_time", "step time", "s", text, (0.0, series.hi), series)
         return lane, series
+
+
+def shown_values(names: Iterable[str]) -> list[str]:
+    """Of logged names, in the order in which they appeared, those that get a lane, as they stand: loss first."""
+    return sorted(names, key=lambda name: name != "loss")[:MOST_VALUE_LANES]
 
 
 def value_lane(name: str, drawn: Drawn) -> tuple[SeriesLane, Series]:

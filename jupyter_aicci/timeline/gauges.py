@@ -105,7 +105,7 @@ class Gauges:
             curve = self.curves[gauge.id]
             if not curve.count or gauge.id not in self._worth:
                 continue
-            hi = _ceiling(run, gauge, curve.hi)
+            hi = ceiling(run, gauge, curve.hi)
             folded = bool(self._shown(gauge))
             none = np.empty(0)
             yield (
@@ -161,9 +161,9 @@ class Gauges:
         return [column for column in found if column is not None]
 
     def _shown(self, gauge: Gauge) -> Sequence[str]:
-        """The owners that get a curve: not a single one, and not hundreds."""
+        """The owners that get a curve."""
         owners = self._samples.whose.get((gauge.scope, gauge.metrics[0]), [])
-        return sorted(owners, key=_by_number) if 1 < len(owners) <= MOST_OWNERS else ()
+        return sorted(owners, key=_by_number) if have_curves(owners) else ()
 
     def _top(self, gauge: Gauge) -> float:
         if gauge.unit == "%":
@@ -203,7 +203,13 @@ def _added(points: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     return t_s, v
 
 
-def _ceiling(run: Run, gauge: Gauge, hi: float) -> float:
+def have_curves(owners: Sequence[str]) -> bool:
+    """Whether the owners get curves of their own: not a single one, and not hundreds."""
+    return 1 < len(owners) <= MOST_OWNERS
+
+
+def ceiling(run: Run, gauge: Gauge, hi: float) -> float:
+    """The upper end of a lane's scale, of which `hi` is the highest value: what there is at most, where that is known."""
     if gauge.unit == "%":
         return 100.0
     return max(float(_cores(run)), hi) if gauge.id == "cpu" else hi

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import NS
 from jupyter_aicci.timeline.colours import in_order
-from jupyter_aicci.timeline.curves import MOST_VALUE_LANES, Cost, Drawn, Steps, cost_lane, dense, value_lane, windowed
+from jupyter_aicci.timeline.curves import Cost, Drawn, Steps, cost_lane, dense, shown_values, value_lane, windowed
 from jupyter_aicci.timeline.deltas import (
     Delta,
     Mark,
@@ -302,9 +302,8 @@ class Accumulator:
         return said
 
     def _shown(self) -> list[tuple[str, Drawn]]:
-        """Logged values that get a lane: loss first, the others as they appeared."""
-        items = sorted(self._values.items(), key=lambda item: item[0] != "loss")
-        return items[:MOST_VALUE_LANES]
+        """Logged values that get a lane."""
+        return [(name, self._values[name]) for name in shown_values(self._values)]
 
     def _shape(self, lane_ids: Iterable[str], legend: Iterable[str]) -> tuple[Any, ...]:
         """What a figure is built for."""

@@ -18,12 +18,22 @@ import numpy as np
 
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import duration, number
-from jupyter_aicci.timeline.curves import MOST_VALUE_LANES
-from jupyter_aicci.timeline.gauges import GAUGES, MOST_OWNERS, Gauge, lane_name, lane_value, owner_name, written
+from jupyter_aicci.timeline.curves import shown_values
+from jupyter_aicci.timeline.gauges import (
+    GAUGES,
+    Gauge,
+    ceiling,
+    have_curves,
+    lane_name,
+    lane_value,
+    owner_name,
+    written,
+)
 from jupyter_aicci.timeline.lanes import Floats, HeatLane, Lane, PhaseLane, SeriesLane, View
-from jupyter_aicci.timeline.strip import MOST_CELLS, MOST_COLUMNS, PX_A_COLUMN
+from jupyter_aicci.timeline.strip import most_columns
 from jupyter_aicci.timeline.tiles import THROUGHPUT
 
+VALUE = "value:"  # a logged name's lane and metric
 Points = tuple[Floats, Floats]
 
 
@@ -45,7 +55,9 @@ def overview(view: View, rolled: Rolled, run: Run, width_px: int) -> View:
     drawn = _Drawn(rolled, run, from_s, max(to_s, from_s + 1.0), width_px)
     bars = [lane for lane in view.lanes if isinstance(lane, PhaseLane)]
     heat = list(drawn.heat())
-    lanes: list[Lane] = [*bars, *heat, *drawn.steps(bool(heat)), *drawn.values(), *drawn.gauges(), view.lanes[-1]]
+    logged = [lane.id for lane in view.lanes if lane.id.startswith(VALUE)]
+    curves = (*drawn.steps(bool(heat)), *drawn.values(logged), *drawn.gauges())
+    lanes: list[Lane] = [*bars, *heat, *curves, view.lanes[-1]]
     return replace(view, lanes=tuple(_with_damage(lane, rolled.damaged()) for lane in lanes))
 
 
@@ -62,7 +74,7 @@ class _Drawn:
         owners = self._rolled.owners("own_step")
         if len(owners) < 2:
             return
-        columns = max(1, min(self._width_px // PX_A_COLUMN, MOST_COLUMNS, MOST_CELLS // len(owners)))
+        columns = most_columns(self._width_px, len(owners))
         owners, edges, v = self._rolled.heat("own_step", self._from_s, self._to_s, columns)
         known = v[np.isfinite(v)]
         last = np.flatnonzero(np.isfinite(v).any(axis=0))
@@ -83,17 +95,16 @@ class _Drawn:
             name = owners[0].replace("-", " ")
             yield replace(lane, parent="step_heat", name=name) if under_heat else lane
 
-    def values(self) -> Iterator[SeriesLane]:
-        """What was logged, loss first; of the lowest rank that logs it."""
-        names = sorted(
-            (metric for scope, metric in self._metrics if scope == "value"), key=lambda n: (n != "value:loss", n)
-        )
-        for name in names[:MOST_VALUE_LANES]:
-            owners = self._rolled.owners(name, "value")
-            t_s, v, last = self._curve(name, owners[0])
-            title = name.removeprefix("value:")
+    def values(self, logged: Sequence[str]) -> Iterator[SeriesLane]:
+        """What was logged, of the lowest rank that logs it; `logged` are the lanes of rank 0, as its values appeared."""
+        here = {metric for scope, metric in self._metrics if scope == "value"}
+        names = [each for each in dict.fromkeys((*logged, *sorted(here))) if each in here]
+        for name in shown_values(each.removeprefix(VALUE) for each in names):
+            lane_id = f"{VALUE}{name}"
+            owners = self._rolled.owners(lane_id, "value")
+            t_s, v, last = self._curve(lane_id, owners[0])
             text = "" if np.isnan(last) else number(float(f"{last:.4g}"))
-            yield _lane(name, THROUGHPUT.get(title, title), "", text, t_s, v, from_zero=False)
+            yield _lane(lane_id, THROUGHPUT.get(name, name), "", text, t_s, v, from_zero=False)
 
     def gauges(self) -> Iterator[SeriesLane]:
         """What was sampled, the lanes of the table; under each the owners' own curves, where they are few."""
@@ -114,13 +125,18 @@ class _Drawn:
             last = v[np.isfinite(v)][-1:]
             text = lane_value(self._run, gauge, float(last[0])) if len(last) else ""
             lane = _lane(gauge.id, lane_name(self._run, gauge), gauge.unit, text, *_broken(t_s, v))
-            lane = replace(lane, hi=100.0 if gauge.unit == "%" else lane.hi, folded=1 < len(owners) <= MOST_OWNERS)
-            yield lane
-            for row, whose in enumerate(owners if lane.folded else ()):
-                own = each[row][np.isfinite(each[row])][-1:]
-                text = written(float(own[0]), gauge.unit) if len(own) else ""
-                under = _lane(f"{gauge.id}/{whose}", owner_name(whose), gauge.unit, text, *_broken(t_s, each[row]))
-                yield replace(under, parent=gauge.id, hi=max(lane.hi if gauge.unit == "%" else under.hi, 0.0))
+            yield replace(lane, hi=ceiling(self._run, gauge, lane.hi), folded=have_curves(owners))
+            if have_curves(owners):
+                yield from self._under(gauge, owners, t_s, each)
+
+    def _under(self, gauge: Gauge, owners: Sequence[str], t_s: Floats, each: Floats) -> Iterator[SeriesLane]:
+        """The owners' own curves, all on one scale."""
+        hi = 100.0 if gauge.unit == "%" else max(0.0, float(np.nanmax(each)))
+        for whose, v in zip(owners, each, strict=True):
+            own = v[np.isfinite(v)][-1:]
+            text = written(float(own[0]), gauge.unit) if len(own) else ""
+            lane = _lane(f"{gauge.id}/{whose}", owner_name(whose), gauge.unit, text, *_broken(t_s, v))
+            yield replace(lane, parent=gauge.id, hi=hi)
 
     def _worth(self, gauge: Gauge, owners: Sequence[str], each: Floats, v: Floats) -> bool:
         """Whether the lane has anything to show, by the rule of its row."""

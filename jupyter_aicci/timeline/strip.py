@@ -34,8 +34,7 @@ def strip(
     first_s, last_s = (float(from_s.min()), float(to_s.max()))
     if window:
         first_s, last_s = max(first_s, window[0]), min(last_s, window[1])
-    most = min(width_px // PX_A_COLUMN, MOST_CELLS // len(rows), MOST_COLUMNS)
-    width_s = column_s(max(last_s - first_s, 0.0), max(most, LEAST_COLUMNS))
+    width_s = column_s(max(last_s - first_s, 0.0), most_columns(width_px, len(rows)))
     begin, end = math.floor(first_s / width_s), max(math.floor(last_s / width_s), math.floor(first_s / width_s)) + 1
     own_ns = sum(records.column(name) for name in OWN)
     cells = _means(
@@ -57,6 +56,11 @@ def strip(
         note="own time of each rank",
         folded=folded,
     )
+
+
+def most_columns(width_px: int, rows: int) -> int:
+    """How many columns a strip of so many rows may have where it is so wide."""
+    return max(min(width_px // PX_A_COLUMN, MOST_CELLS // rows, MOST_COLUMNS), LEAST_COLUMNS)
 
 
 def column_s(length_s: float, most: int) -> float:
