@@ -52,12 +52,14 @@ class Answer:
         )
 
     def why(self, run_id: RunId, line: tuple[RunId, ...]) -> Wait:
-        """Why a run of `line` waits; `line`: all that wait, first in line first."""
+        """Why a run of `line` waits, and who else is on this host; `line`: all that wait, first in line first."""
         start = self.starts.get(run_id)
         if start is not None:
             text = f"takes the place of {', '.join(start.after)}, which is about to leave"
             return Wait(run_id=run_id, why_class=WhyClass.BEHIND, text=text)
-        return why(self.after, self.asks, line, self.decisions, run_id)
+        wait = why(self.after, self.asks, line, self.decisions, run_id)
+        left = f"room is left for {', '.join(self.could_start)}" if self.could_start else ""
+        return replace(wait, text="; ".join(part for part in (wait.text, left, self.beside) if part))
 
     def why_class(self, run_id: RunId) -> WhyClass:
         """The class alone: the same for all runs of a kind that were stopped by the same thing."""

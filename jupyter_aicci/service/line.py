@@ -94,16 +94,23 @@ class Line:
 
     def cluster(self) -> Cluster:
         """What there is, less what runs hold, other users' included."""
-        return self._less_held(self.neighbours.around(self._everything()))
+        return self._less_held(self._around())
+
+    def _around(self) -> Around:
+        return self.neighbours.around(self._everything(), self._held())
+
+    def _held(self) -> list[Placement]:
+        return [run.attempts[-1].placement for run in self._runs.holding()]
 
     def _less_held(self, around: Around) -> Cluster:
-        ours = [run.attempts[-1].placement for run in self._runs.holding()]
-        return self._everything().without([*ours, *(running.placement for running in around.held)])
+        return self._everything().without([*self._held(), *(running.placement for running in around.held)])
 
     def _everything(self) -> Cluster:
         if self._whole is None:
-            self._whole = cluster_of([self._engine.inventory()])
-            self._use = Use(self._whole, self.queues.half_life_s, self._runs.newest_first())
+            with self.neighbours.turn():  # a part of the host is chosen and told before anybody else chooses
+                self._whole = cluster_of([self._engine.inventory()])
+                self._use = Use(self._whole, self.queues.half_life_s, self._runs.newest_first())
+                self.announce()
         return self._whole
 
     def asks(self) -> Asks:
@@ -150,8 +157,9 @@ class Line:
 
     def decide(self) -> Answer:
         """Ask anew; the answer is what people are told from now on, and the neighbours that room is left for them."""
-        self._answer = self._ask(self.asks())
-        self.neighbours.leave_room(self._answer.could_start)
+        around = self._around()
+        self._answer = self._ask(self.asks(), around)
+        self.neighbours.decided(around, self._answer.could_start)
         self._told = {}
         return self._answer
 
@@ -174,7 +182,7 @@ class Line:
         """What would happen to one more run. It is one that `refusal` lets pass."""
         now_ns = self._runs.clock.now_ns()
         request = request_of(NOBODY, spec, now_ns, total_s=self._history.usual_s(spec))
-        answer = self._ask(self.asks().submitted(request))
+        answer = self._ask(self.asks().submitted(request), self._around())
         start = answer.starts.get(NOBODY)
         if start is not None and not start.after:
             now_s, found = now_ns / NS, start.placement
@@ -193,7 +201,7 @@ class Line:
         return Foreseen(
             placement=placement,
             expected=expected,
-            text=_beside(wait.text, answer),
+            text=wait.text,
             why=str(wait.why_class),
             change=answer.change(NOBODY),
         )
@@ -292,7 +300,7 @@ class Line:
         place = line.index(run_id) + 1
         expected = self.outlook().of(run_id) if run_id in self.outlook().line else None
         return {
-            "waiting": _beside(wait.text, answer),
+            "waiting": wait.text,
             "why": str(wait.why_class),
             "place": place,
             "start_ns": moment_ns(expected.start_s) if expected else None,
@@ -301,18 +309,12 @@ class Line:
             "bandwidth": bandwidth_text(expected),
         }
 
-    def _ask(self, asks: Asks) -> Answer:
-        around, now_ns = self.neighbours.around(self._everything()), self._runs.clock.now_ns()
-        cluster = self._less_held(around)
+    def _ask(self, asks: Asks, around: Around) -> Answer:
+        cluster, now_ns = self._less_held(around), self._runs.clock.now_ns()
         if not around.ids:
             return Answer(cluster, self.queues, asks, now_ns)
         asks = self.neighbours.join(asks, around)
         return Answer(cluster, self.neighbours.queues, asks, now_ns, theirs=around.ids, beside=around.text)
-
-
-def _beside(text: str, answer: Answer) -> str:
-    """Why a run waits, and which other users are on this host."""
-    return f"{text}; {answer.beside}" if answer.beside else text
 
 
 def bandwidth_text(expected: Forecast | None) -> str:

@@ -147,6 +147,8 @@ class Loop:
         self._timer = None
         for run in self._due():
             self._guarded(run, self._look)
+        if self._line is not None:
+            self._line.neighbours.keep()
         if self._due_again() or self._back_off_over() or self._asked_long_ago():
             self._decide_again()
         self._plan(self._pause_s())

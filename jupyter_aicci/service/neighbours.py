@@ -3,18 +3,20 @@
 In: the host's board, the host, our own runs. Out: their running and waiting runs as records of the scheduler, with ids of their
 own, on which nobody acts; and our notice for the board.
 Rule 1: a neighbour's run takes of ours exactly the CPUs and devices that both have; slots are known by number.
-Rule 2: between users the one who has had less has the next turn, on both sides by the same numbers; priorities order one's own.
-Rule 3: in every minute room is left for a neighbour's run for `LEAVE_S`: whoever does not take it then is passed over for the rest
-of it, so that a service that hangs, or sees its turn otherwise, holds up nobody.
+Rule 2: between users the one who has had less has the next turn; priorities order one's own. Both sides know it from the same
+numbers as long as neither has queues of his own; else they may differ, which rule 3 settles.
+Rule 3: in every minute room is left for a service for `LEAVE_S`: if it does not take it then, it is passed over for the rest of
+the minute, so that one that hangs, or sees its turn otherwise, holds up nobody.
 Rule 4: while neighbours wait none of our runs gives its place away: one of theirs might get it.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.placement import NodePlacement, Placement
@@ -31,7 +33,9 @@ THEIRS = "~neighbours"  # their queue where ours have rules; no configuration ca
 LEAVE_S, CYCLE_S = 5.0, 60.0
 AGAIN_S = 5.0  # what waits is told again, see `store.board`
 LOOK_S = 0.25  # while a run of ours waits, how often the board is looked at
+KEEP_S = 1.0  # how often it is looked whether our notice is still there
 WANTS_TOLD = 20  # of a long line; the others are told when these have started
+SHARE_DIGITS = 4  # of the mean share lately, which moves all the time; a minute of the whole host is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +43,9 @@ class Around:
     """What the neighbours hold and want now."""
 
     held: tuple[Running, ...] = ()
-    wants: tuple[Waiting, ...] = ()
-    lately: Mapping[str, float]  # mean share that each user had
+    wants: tuple[Waiting, ...] = ()  # those that are left room for
+    lately: Mapping[str, float] = field(default_factory=dict)  # mean share that each user had
+    services: Mapping[RunId, str] = field(default_factory=dict)  # of all that wait
     text: str = ""  # who they are, for a person whose run waits; "" = nobody is there
 
     @property
@@ -57,55 +62,65 @@ class Neighbours:
         ruled = len(queues.queues) > 1 or bool(queues.queues[0].limit)
         self._queue = THEIRS if ruled else DEFAULT
         self.queues = replace(queues, queues=(*queues.queues, Queue(name=THEIRS))) if ruled else queues
-        self._looked_ns = 0
-        self._anybody = False
+        self._decided: tuple[Notice, ...] = ()  # what the latest decision knew
+        self._looked_ns = self._told_ns = self._kept_ns = 0
         self._told: Notice | None = None
-        self._told_ns = 0
-        self._left_ns: dict[RunId, int] = {}  # since when a waiting run of theirs could have started
+        self._left_ns: dict[str, int] = {}  # by service: since when a waiting run of it could have started
 
-    def around(self, whole: Cluster) -> Around:
-        """What counts now; who lets the turn pass is left out."""
-        self._looked_ns = self._clock.now_ns()
+    # ---- what they say ----
+
+    def around(self, whole: Cluster, ours: Iterable[Placement]) -> Around:
+        """What counts now; a service that lets its turn pass is left no room. `ours`: what our runs hold."""
         notices = self._board.others() if self._board is not None else ()
-        self._anybody = bool(notices)
         if not notices:
-            return Around(lately={})
-        host, shapes = whole.hosts[0], {shape.name for shape in whole.shapes} | {"auto"}
-        held = [found for notice in notices for each in notice.held if (found := self._held(notice, each, host))]
-        wants = [
-            self._waiting(notice, want)
+            return Around()
+        host, known = whole.hosts[0], {shape.name: shape for shape in whole.shapes}
+        held = {
+            run.run_id: run for notice in notices for each in notice.held if (run := self._held(notice, each, host))
+        }
+        taken = {cpu for placement in (*ours, *(run.placement for run in held.values())) for cpu in _cpus(placement)}
+        free = set(host.cpus) - taken
+        wants = {
+            _id(notice, want.run): (notice.source, self._waiting(notice, want))
             for notice in notices
             for want in notice.wants
-            if _meet(notice, host) and shapes.issuperset(want.shapes)
-        ]
-        self._left_ns = {want.run_id: self._left_ns[want.run_id] for want in wants if want.run_id in self._left_ns}
+            if _could_be_ours(notice, want, known, free) and _id(notice, want.run) not in held
+        }
+        services = {run_id: service for run_id, (service, _) in wants.items()}
+        self._left_ns = {key: since for key, since in self._left_ns.items() if key in services.values()}
         return Around(
-            held=tuple(held),
-            wants=tuple(want for want in wants if not self._passed_over(want.run_id)),
+            held=tuple(held.values()),
+            wants=tuple(run for service, run in wants.values() if not self._passed_over(service)),
             lately=sum((Counter({notice.user: notice.lately}) for notice in notices), Counter()),
-            text=_who([run.run.user for run in held], [run.user for run in wants]),
+            services=services,
+            text=_who([run.run.user for run in held.values()], [run.user for _, run in wants.values()]),
         )
 
-    def leave_room(self, could_start: Iterable[RunId]) -> None:
-        """From now on, or since it was said before, these of their runs could start as we see it."""
-        now_ns = self._clock.now_ns()
-        passed = {run_id: since_ns for run_id, since_ns in self._left_ns.items() if self._passed_over(run_id)}
-        self._left_ns = passed | {run_id: self._left_ns.get(run_id, now_ns) for run_id in could_start}
+    def decided(self, around: Around, could_start: Iterable[RunId]) -> None:
+        """A decision knew what is said now, and as we see it these of their runs could start, from now on or since before."""
+        now_ns = self._looked_ns = self._clock.now_ns()
+        self._decided = self._essence()
+        services = {around.services[run_id] for run_id in could_start if run_id in around.services}
+        passed = {key: since_ns for key, since_ns in self._left_ns.items() if self._passed_over(key)}
+        self._left_ns = passed | {key: self._left_ns.get(key, now_ns) for key in services}
 
     def look_ns(self) -> int:
         """When the board is to be looked at again; 0 = nobody is there."""
-        return self._looked_ns + int(LOOK_S * NS) if self._anybody else 0
+        return self._looked_ns + int(LOOK_S * NS) if self._decided else 0
 
     def moved(self) -> bool:
-        """Whether there is news since `around` was asked, or somebody's time to take his turn begins or is over."""
-        if self._board is None:
-            return False
+        """Whether there is news since the latest decision, or somebody's time to take his turn begins or is over."""
         before_ns, self._looked_ns = self._looked_ns, self._clock.now_ns()
-        turned = any(self._passed_over(run_id) != self._passed_over(run_id, before_ns) for run_id in self._left_ns)
-        return turned or self._board.changed()
+        turned = any(self._passed_over(key) != self._passed_over(key, before_ns) for key in self._left_ns)
+        return turned or self._essence() != self._decided
 
-    def _passed_over(self, run_id: RunId, now_ns: int = 0) -> bool:
-        since_ns = self._left_ns.get(run_id)
+    def _essence(self) -> tuple[Notice, ...]:
+        """What the others say, without what moves all the time."""
+        said = self._board.others() if self._board is not None else ()
+        return tuple(replace(notice, told_boot_ns=0, lately=0.0) for notice in said)
+
+    def _passed_over(self, service: str, now_ns: int = 0) -> bool:
+        since_ns = self._left_ns.get(service)
         if since_ns is None:
             return False
         return ((now_ns or self._clock.now_ns()) - since_ns) / NS % CYCLE_S >= LEAVE_S
@@ -152,15 +167,15 @@ class Neighbours:
 
     def join(self, asks: Runs, around: Around) -> Runs:
         """Our runs and theirs; theirs with our highest priority, so that it decides nothing between users."""
-        if not around.held and not around.wants:
-            return asks
         priority = int(asks.waiting["priority"].max(initial=0))
         theirs = [replace(want, priority=priority) for want in around.wants]
         recent = dict(asks.recent)
         for user, share in around.lately.items():
             recent[self._queue, user] = recent.get((self._queue, user), 0.0) + share
         joined = asks.submitted(*theirs).started(*around.held).knowing(recent=recent)
-        return joined.staying() if theirs else joined
+        return joined.staying() if around.services else joined
+
+    # ---- what they are told ----
 
     def turn(self) -> AbstractContextManager[bool]:
         """Nobody else on this host decides meanwhile; False = somebody does now."""
@@ -171,8 +186,16 @@ class Neighbours:
         now_ns = self._clock.now_ns()
         again = bool(notice.wants) and now_ns - self._told_ns > AGAIN_S * NS
         if self._board is not None and (notice != self._told or again):
-            self._board.tell(notice)
-            self._told, self._told_ns = notice, now_ns
+            self._told, self._told_ns = (notice if self._board.tell(notice) else None), now_ns
+
+    def keep(self) -> None:
+        """See that what we hold stays told, whoever cleared the board."""
+        now_ns = self._clock.now_ns()
+        if self._board is None or self._told is None or now_ns - self._kept_ns < KEEP_S * NS:
+            return
+        self._kept_ns = now_ns
+        if not self._board.stands():
+            self._board.tell(self._told)
 
     def close(self) -> None:
         """The service ends; what its runs hold stays told, since they go on."""
@@ -182,14 +205,13 @@ class Neighbours:
 
 def notice_of(asks: Runs, *, waits: Iterable[RunId], clock: Clock, part_cpus: tuple[int, ...], lately: float) -> Notice:
     """Our notice. `asks`: our runs, with those that start now started; `waits`: those that wait for room and nothing else."""
-    told = set(waits)
-    rows = [row for row, run_id in enumerate(asks.waiting_ids) if run_id in told]
-    rows.sort(key=lambda row: float(asks.waiting["wait_since_s"][row]))
+    told, since_s = set(waits), asks.waiting["wait_since_s"].tolist()
+    rows = (row for row, run_id in enumerate(asks.waiting_ids) if run_id in told)
     return Notice(
-        lately=lately,
+        lately=round(lately, SHARE_DIGITS),
         part_cpus=part_cpus,
         held=tuple(_held_row(asks, row, clock) for row in range(len(asks.running_ids))),
-        wants=tuple(_want_row(asks, row, clock) for row in rows[:WANTS_TOLD]),
+        wants=tuple(_want_row(asks, row, clock) for row in heapq.nsmallest(WANTS_TOLD, rows, key=since_s.__getitem__)),
     )
 
 
@@ -231,9 +253,19 @@ def _id(notice: Notice, run: str) -> RunId:
     return RunId(f"{run} of {notice.user}")
 
 
-def _meet(notice: Notice, host: Host) -> bool:
-    """Whether a service that keeps to a part of the host ever wants what is ours; devices are everybody's."""
-    return not notice.part_cpus or bool(host.devices) or not set(notice.part_cpus).isdisjoint(host.cpus)
+def _cpus(placement: Placement) -> Iterable[int]:
+    return (cpu for node in placement.nodes for cpu in node.cpus)
+
+
+def _could_be_ours(notice: Notice, want: Want, known: Mapping[str, Shape], free: set[int]) -> bool:
+    """Whether the run waits for anything that we might take: a service that keeps to a part of the host waits for that part."""
+    shapes = [known.get(name) for name in want.shapes if name != "auto"]
+    if None in shapes:
+        return False
+    if not notice.part_cpus or any(shape and shape.accelerators for shape in shapes):
+        return True
+    least = min((shape.cpus for shape in shapes if shape), default=1) * (want.min_nodes or want.nodes)
+    return least <= len(free.intersection(notice.part_cpus))
 
 
 def _who(holders: list[str], waiters: list[str]) -> str:

@@ -4,7 +4,7 @@ In: what this service says of itself. Out: what the others say, as far as they l
 Rule 1: one file per service, replaced by rename, written by its user, readable by all. Whose it is the kernel says, not the text.
 Rule 2: what waits counts while its service lives and goes on telling so; what is held counts as long as a process of it lives.
 Rule 3: nobody waits for ever for anybody: a notice that is none is passed over, and a turn that cannot be had for `PATIENCE_S`
-is taken without.
+is taken without. No user can say more than `MOST_FILES` notices' worth.
 """
 
 from __future__ import annotations
@@ -20,21 +20,27 @@ import pwd
 import re
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from jupyter_aicci.agent.identity import Claim, alive, claim_of
+from jupyter_aicci.model.ids import RUN_ID
 from jupyter_aicci.store.clock import boot_ns
 from jupyter_aicci.store.notices import Notice, notice_json, parse_notice
 
 PLACE = "/dev/shm/aicci"  # of this boot and of this host; a container has its own
 NAME = re.compile(r"(\d{1,10})-[0-9a-f]{8}\.json")
-STALE_NS = 30_000_000_000  # of a service that has not told for so long nothing waits: it hangs. They tell every 10 s
+RUN = re.compile(rf"(?<!\w){RUN_ID.pattern}(?!\w)")
+STALE_NS = 30_000_000_000  # of a service that has not told for so long nothing waits: it hangs. They tell every 5 s
 PATIENCE_S = 2.0
-MOST_BYTES = 1 << 20
+MOST_BYTES, MOST_FILES = 1 << 20, 8  # of a notice; of a user
+SAID_CHARACTERS = 200  # in the log, of what is wrong with a notice
 LOG = logging.getLogger("aicci.service")
+
+Stamp = tuple[int, int, int]  # of a file: changes with its content
 
 
 class Board:
@@ -44,44 +50,55 @@ class Board:
         self._place = place
         self._mine = f"{os.getuid()}-{hashlib.sha256(str(home).encode()).hexdigest()[:8]}.json"
         self._claim = claim_of(os.getpid())
-        self._read: dict[str, tuple[tuple[int, int, int], Notice | None]] = {}  # by name: what was there, what it said
+        self._read: dict[str, tuple[Stamp, Notice | None]] = {}  # by name: what was there, what it said
         self._tried_s = 0.0  # since when a turn has been waited for
-        self._seen: frozenset[tuple[str, int, int, int]] = frozenset()
+        self._inode = 0  # of what was told last
+        self._complained: set[str] = set()
 
     def others(self) -> tuple[Notice, ...]:
         """What the other services say that counts now, by user."""
         stamps = dict(self._stamps())
-        self._seen = frozenset((name, *stamp) for name, stamp in stamps.items())
         self._read = {name: read for name, read in self._read.items() if name in stamps}
         for name, stamp in stamps.items():
             if name not in self._read or self._read[name][0] != stamp:
                 self._read[name] = stamp, self._notice(name)
-        notices = (_living(notice) for _, notice in self._read.values() if notice is not None)
-        return tuple(sorted(notices, key=lambda notice: (notice.user, notice.uid)))
+        said = {name: _living(notice) for name, (_, notice) in self._read.items() if notice is not None}
+        counts = {name: notice for name, notice in said.items() if notice.claim is not None or notice.held}
+        self._tidy(name for name, notice in said.items() if name not in counts and notice.uid == os.getuid())
+        return tuple(sorted(counts.values(), key=lambda notice: (notice.user, notice.source)))
 
-    def changed(self) -> bool:
-        """Whether another service has told something since `others` was asked."""
-        return frozenset((name, *stamp) for name, stamp in self._stamps()) != self._seen
-
-    def tell(self, notice: Notice) -> None:
-        """Put this service's notice in place of its last one; whatever goes wrong costs the others a view, not us a run."""
-        body = notice_json(replace(notice, claim=self._claim, told_boot_ns=boot_ns()))
+    def tell(self, notice: Notice) -> bool:
+        """Put this service's notice in place of its last one; False where that cannot be: the others then do not see our runs."""
+        body = json.dumps(notice_json(replace(notice, claim=self._claim, told_boot_ns=boot_ns()))).encode()
         temporary = self._place / f".{self._mine}.{os.getpid()}"
         try:
+            _lay_out(self._place)
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            with open(fd, "w", encoding="utf-8") as file:
+            with open(fd, "wb") as file:
                 os.fchmod(fd, 0o644)  # whatever the umask
-                json.dump(body, file)
+                file.write(body)
+                file.flush()
+                self._inode = os.fstat(fd).st_ino
             temporary.rename(self._place / self._mine)
         except OSError as error:
-            LOG.warning("the host's board %s cannot be written: %s", self._place, error)
+            self._complain("", f"the host's board cannot be written, other users do not see these runs: {error}")
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            return False
+        return True
+
+    def stands(self) -> bool:
+        """Whether what was told last is still there."""
+        try:
+            return os.lstat(self._place / self._mine).st_ino == self._inode
+        except OSError:
+            return False
 
     def leave(self) -> None:
         """Take the notice away: nothing is held and nothing waits."""
-        with contextlib.suppress(OSError):
-            (self._place / self._mine).unlink()
+        self._tidy([self._mine])
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
@@ -106,16 +123,25 @@ class Board:
         self._tried_s = 0.0
         return True
 
-    def _stamps(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
-        """(name, what changes with its content) of the notices of others, each owned by whom its name says."""
+    def _tidy(self, names: Iterable[str]) -> None:
+        """Remove what nobody needs; only its user can."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                (self._place / name).unlink()
+
+    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
+        """The notices of others, each a file of its own, owned by whom its name says."""
+        users: Counter[str] = Counter()
         with contextlib.suppress(OSError), os.scandir(self._place) as entries:
-            for entry in entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
                 match = NAME.fullmatch(entry.name)
-                if match is None or entry.name == self._mine:
+                if match is None or entry.name == self._mine or users[match[1]] >= MOST_FILES:
                     continue
                 with contextlib.suppress(OSError):
                     info = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(info.st_mode) and info.st_uid == int(match[1]) and info.st_size <= MOST_BYTES:
+                    own = info.st_uid == int(match[1]) and info.st_nlink == 1
+                    if own and stat.S_ISREG(info.st_mode) and info.st_size <= MOST_BYTES:
+                        users[match[1]] += 1
                         yield entry.name, (info.st_ino, info.st_mtime_ns, info.st_size)
 
     def _notice(self, name: str) -> Notice | None:
@@ -126,10 +152,20 @@ class Board:
                 if os.fstat(fd).st_uid != uid:
                     return None
                 body = json.loads(file.read(MOST_BYTES))
-            return parse_notice(body, user=user_name(uid), uid=uid)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            LOG.warning("a notice on the host's board is passed over: %s: %s", self._place / name, error)
+            return parse_notice(body, user=user_name(uid), uid=uid, source=name)
+        except FileNotFoundError:
+            return None  # taken away meanwhile
+        except Exception as error:  # whatever another user wrote
+            self._complain(
+                name, f"the notice {name} on the host's board is passed over: {type(error).__name__}: {error}"
+            )
             return None
+
+    def _complain(self, name: str, text: str) -> None:
+        """Once about each."""
+        if name not in self._complained and len(self._complained) < 1000:
+            self._complained.add(name)
+            LOG.warning("%s: %.*s", self._place, SAID_CHARACTERS, text)
 
 
 def open_board(env: Mapping[str, str], home: Path) -> Board | None:
@@ -137,11 +173,11 @@ def open_board(env: Mapping[str, str], home: Path) -> Board | None:
     place = Path(env.get("AICCI_BOARD") or PLACE)
     try:
         _lay_out(place)
-        info = os.lstat(place)
-        if not stat.S_ISDIR(info.st_mode) or not os.access(place, os.R_OK | os.W_OK | os.X_OK):
-            raise OSError(errno.EACCES, "not a directory that all may write to", str(place))
+        mode = os.lstat(place).st_mode
+        if not stat.S_ISDIR(mode) or mode & 0o1777 != 0o1777:
+            raise OSError(errno.EACCES, "not a sticky directory that all may write to", str(place))
     except OSError as error:
-        LOG.info("no board of this host, other users' runs are not seen: %s", error)
+        LOG.warning("no board of this host, so other users' runs are not seen and do not see ours: %s", error)
         return None
     return Board(place, home)
 
@@ -162,25 +198,38 @@ def _lay_out(place: Path) -> None:
 
 
 def _living(notice: Notice) -> Notice:
-    """What counts of a notice now."""
-    if notice.claim is not None and _is_there(notice.claim):
+    """What counts of a notice now; without a claim if its service does not live."""
+    if notice.claim is not None and _is_there(notice.claim, notice.uid):
         hangs = boot_ns() - notice.told_boot_ns > STALE_NS
         return replace(notice, wants=()) if hangs else notice
-    runs = _runs_of_processes(notice.uid, int(time.monotonic())) if notice.held else frozenset()
-    return replace(notice, part_cpus=(), wants=(), held=tuple(held for held in notice.held if held.run in runs))
+    held = notice.held
+    if held and not _hidden():
+        runs = _runs_of_processes(notice.uid, int(time.monotonic()))
+        held = tuple(each for each in held if each.run in runs)
+    elif held:
+        now_ns = boot_ns()
+        held = tuple(each for each in held if not each.limit_s or now_ns < each.since_boot_ns + each.limit_s * 1e9)
+    return replace(notice, claim=None, part_cpus=(), wants=(), held=held)
 
 
-def _is_there(claim: Claim) -> bool:
-    """Whether that process lives; where /proc hides other users' processes, whether any has its number."""
-    if alive(claim):
-        return True
+def _is_there(claim: Claim, uid: int) -> bool:
+    """Whether that process of that user lives; where /proc hides other users' processes, whether any has its number."""
+    if not _hidden():
+        with contextlib.suppress(OSError):
+            return os.stat(f"/proc/{claim.pid}").st_uid == uid and alive(claim)
+        return False
     try:
         os.kill(claim.pid, 0)
     except PermissionError:
-        return not os.path.exists(f"/proc/{claim.pid}")
+        return True
     except (OSError, OverflowError):
-        pass
-    return False
+        return False
+    return alive(claim)
+
+
+def _hidden() -> bool:
+    """Whether /proc is mounted with hidepid: the first process is there, and we do not see it."""
+    return not os.path.exists("/proc/1")
 
 
 @lru_cache(maxsize=64)
@@ -190,8 +239,7 @@ def _runs_of_processes(uid: int, _second: int) -> frozenset[str]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             if os.stat(f"/proc/{pid}").st_uid == uid:
-                line = Path("/proc", pid, "cmdline").read_bytes().decode(errors="replace")
-                found.update(re.findall(r"\br[0-9a-z]{7}\b", line))
+                found.update(RUN.findall(Path("/proc", pid, "cmdline").read_bytes().decode(errors="replace")))
     return frozenset(found)
 
 

@@ -16,7 +16,7 @@ from jupyter_aicci.agent.identity import Claim, claim_from_json
 from jupyter_aicci.model.ids import RUN_ID
 
 VERSION = 1
-MOST_ITEMS, MOST_SLOTS = 1000, 4096
+MOST_RUNS, MOST_WANTS, MOST_SHAPES, MOST_SLOTS = 1024, 32, 64, 4096
 WORD = re.compile(r"[A-Za-z0-9._-]{0,64}")
 
 
@@ -55,6 +55,7 @@ class Notice:
 
     user: str = ""
     uid: int = -1
+    source: str = ""  # the name of its file: one service
     claim: Claim | None = None
     told_boot_ns: int = 0
     lately: float = 0.0
@@ -66,25 +67,31 @@ class Notice:
 def notice_json(notice: Notice) -> dict[str, Any]:
     """What `parse_notice` reads."""
     body = {"version": VERSION, **asdict(notice), "claim": notice.claim.to_json() if notice.claim else None}
-    return {key: value for key, value in body.items() if key not in ("user", "uid")}
+    return {key: value for key, value in body.items() if key not in ("user", "uid", "source")}
 
 
-def parse_notice(body: Any, *, user: str, uid: int) -> Notice:
+def parse_notice(body: Any, *, user: str, uid: int, source: str = "") -> Notice:
     """The notice in a file. Raises `ValueError`, `KeyError` or `TypeError` for anything that is not exactly one."""
     if body["version"] != VERSION:
         raise ValueError(f"version {body['version']!r}, expected {VERSION}")
     claim = claim_from_json(body["claim"])
     if claim is None:
         raise ValueError("it names no process")
+    held = tuple(_held(each) for each in _list(body["held"], MOST_RUNS))
+    wants = tuple(_want(each) for each in _list(body["wants"], MOST_WANTS))
+    runs = [*(each.run for each in held), *(want.run for want in wants)]
+    if len(set(runs)) < len(runs):
+        raise ValueError("a run is in it twice")
     return Notice(
         user=user,
         uid=uid,
+        source=source,
         claim=claim,
         told_boot_ns=_whole(body["told_boot_ns"]),
         lately=min(1.0, _seconds(body["lately"])),
         part_cpus=_cpus(body["part_cpus"]),
-        held=tuple(_held(each) for each in _list(body["held"], MOST_ITEMS)),
-        wants=tuple(_want(each) for each in _list(body["wants"], MOST_ITEMS)),
+        held=held,
+        wants=wants,
     )
 
 
@@ -103,11 +110,14 @@ def _held(data: Any) -> Held:
 
 
 def _want(data: Any) -> Want:
+    nodes, min_nodes = _whole(data["nodes"]), _whole(data["min_nodes"])
+    if not 1 <= nodes <= MOST_SLOTS or min_nodes > nodes:
+        raise ValueError(f"{nodes} nodes, at least {min_nodes}")
     return Want(
         run=_run(data["run"]),
-        shapes=tuple(_word(each) for each in _list(data["shapes"], MOST_ITEMS)),
-        nodes=max(1, min(MOST_SLOTS, _whole(data["nodes"]))),
-        min_nodes=min(MOST_SLOTS, _whole(data["min_nodes"])),
+        shapes=tuple(_word(each) for each in _list(data["shapes"], MOST_SHAPES)),
+        nodes=nodes,
+        min_nodes=min_nodes,
         ranks_per_node=min(MOST_SLOTS, _whole(data["ranks_per_node"])),
         since_boot_ns=_whole(data["since_boot_ns"]),
         limit_s=_seconds(data["limit_s"]),

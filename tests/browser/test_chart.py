@@ -34,12 +34,23 @@ for step in range(120):
     aicci.step()
 """
 
+# killed once from outside and begun again: half of it is done twice, which is finding F29
+KILLED = """\
+import os, signal, time
+for step in range(200):
+    time.sleep(0.05)
+    aicci.log(step=step, loss=2.5 / (1 + step / 20))
+    aicci.step()
+    if step == 150 and os.environ["AICCI_ATTEMPT"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 @pytest.fixture
-def run_id(client: Client) -> str:
-    """A run of two nodes that has ended; its loss at step n is 2.5 / (1 + n / 20)."""
-    spec = parse_spec({"nodes": 2, "name": "chart", "framework": "plain", "python": sys.executable})
-    run = client.submit(spec, Program(text=PROGRAM))
+def run_id(client: Client, request: pytest.FixtureRequest) -> str:
+    """A run of two nodes that has ended; its loss at step n is 2.5 / (1 + n / 20). `indirect` parameters: another program."""
+    spec = parse_spec({"nodes": 2, "name": "chart", "framework": "plain", "python": sys.executable, "retries": 1})
+    run = client.submit(spec, Program(text=getattr(request, "param", PROGRAM)))
     run.wait(120)
     assert run.summary()["state"] == "succeeded"
     return str(run.id)
@@ -161,6 +172,24 @@ def test_a_drag_asks_for_a_window_of_its_own_and_a_double_click_goes_back(shown:
     overview.wait_for(state="hidden")
     assert window(shown) == (0, end)
     shown.until(lambda: len(shown.lanes()["value:loss"]["t"]) == whole, "the whole curve is back")
+
+
+@pytest.mark.parametrize("run_id", [KILLED], indirect=True, ids=["killed once"])
+def test_a_press_on_a_finding_shows_its_evidence(shown: Notebook, client: Client, run_id: str) -> None:
+    """The chart zooms to the finding's time with something on either side, where its mark is drawn; then back."""
+    (finding,) = [each for each in client.view(run_id)["findings"] if each["id"] == "F29"]
+    asked, (_, end) = queries(shown), window(shown)
+    row = shown.card.locator(".jp-aicci-findings button", has_text="a second time")
+    row.click()
+    shown.card.locator('.jp-aicci-plot[data-part="shown"]').wait_for()
+    start, stop = window(shown)
+    assert 0 <= start <= finding["from_s"] < finding["to_s"] <= stop <= end
+    assert stop - start < end
+    assert asked[-1] == pytest.approx((start, stop), abs=0.01)
+    shown.shot("finding")
+    shown.page.mouse.dblclick(*at(shown, 0.5))
+    shown.card.locator(".jp-aicci-overview").wait_for(state="hidden")
+    assert window(shown) == (0, end)
 
 
 def test_the_keyboard_reads_and_zooms(shown: Notebook) -> None:

@@ -21,6 +21,7 @@ from jupyter_aicci.model.run import Run
 from jupyter_aicci.service import neighbours
 from jupyter_aicci.service.desk import Desk
 from jupyter_aicci.store.board import Board
+from jupyter_aicci.store.clock import boot_ns
 from jupyter_aicci.store.config import Scheduling
 from jupyter_aicci.store.notices import Notice
 from jupyter_aicci.store.paths import Home
@@ -33,28 +34,30 @@ class Shared:
     notices: dict[str, Notice] = field(default_factory=dict)
     told: int = 0
     busy: bool = False
+    full: bool = False  # nothing can be written
 
 
 class InMemory(Board):
     """The board of one user."""
 
     def __init__(self, shared: Shared, user: str) -> None:
-        self._shared, self._user, self._seen_told = shared, user, 0
+        self._shared, self._user = shared, user
 
     def others(self) -> tuple[Notice, ...]:
-        self._seen_told = self._shared.told
         return tuple(notice for user, notice in sorted(self._shared.notices.items()) if user != self._user)
 
-    def changed(self) -> bool:
-        return self._seen_told != self._shared.told
-
-    def tell(self, notice: Notice) -> None:
-        self._shared.notices[self._user] = replace(notice, user=self._user)
+    def tell(self, notice: Notice) -> bool:
+        if self._shared.full:
+            return False
+        self._shared.notices[self._user] = replace(notice, user=self._user, source=self._user)
         self._shared.told += 1
+        return True
+
+    def stands(self) -> bool:
+        return self._user in self._shared.notices
 
     def leave(self) -> None:
         self._shared.notices.pop(self._user, None)
-        self._shared.told += 1
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
@@ -72,7 +75,7 @@ class User:
 
     def sends(self, shape: str = "cpux2", **spec: object) -> Run:
         self.number += 1
-        run_id = f"r{self.name[0]}00000{self.number}"
+        run_id = f"r{self.name[0]}{self.number:06d}"
         run = submit(self.desk, run_id, owner=self.name, shape=shape, **spec)
         turn(self.desk)
         return self.now(run)
@@ -135,10 +138,14 @@ def bob(user: Callable[..., User]) -> User:
 def later(monkeypatch: pytest.MonkeyPatch, alice: User, bob: User) -> Callable[[float], None]:
     """`later(seconds)`: the clocks of both services are on by that much."""
 
+    passed_ns = 0
+
     def on(seconds: float) -> None:
-        for each in (alice, bob):
-            clock = each.desk.runs.clock
-            clock._offsets[clock.boot_id] += int(seconds * 1e9)
+        nonlocal passed_ns
+        passed_ns += int(seconds * 1e9)
+
+    for each in (alice, bob):
+        monkeypatch.setattr(each.desk.runs.clock, "_monotonic_ns", lambda: boot_ns() + passed_ns)
 
     return on
 
@@ -238,6 +245,95 @@ def test_who_does_not_take_his_turn_is_passed_over(alice: User, bob: User, later
     later(1.1)
     turn(alice.desk)
     assert alice.runs(again)
+
+
+def test_a_service_is_passed_over_with_all_its_runs(alice: User, bob: User, later: Callable[[float], None]) -> None:
+    """However many of them wait: their turns are not taken one after the other."""
+    first = alice.sends(nodes=2)
+    again = alice.sends(nodes=2)
+    for _ in range(15):
+        bob.sends(nodes=2)
+    later(3600)
+    turn(alice.desk)
+    alice.ends(first)
+    for _ in range(6):
+        later(1)
+        turn(alice.desk)
+    assert alice.runs(again)
+
+
+def test_who_waits_in_a_part_of_his_own_leaves_the_rest_to_others(user: Callable[..., User], shared: Shared) -> None:
+    bob, alice = user("bob", cpus=2), user("alice", cpus=4)
+    bob.sends("cpux2")
+    bob.sends("cpux2")
+    shared.notices["bob"] = replace(shared.notices["bob"], part_cpus=(0, 1))
+    assert alice.runs(alice.sends("cpux2"))
+
+
+def test_a_look_at_the_shapes_swallows_no_news(alice: User, bob: User, later: Callable[[float], None]) -> None:
+    first = alice.sends(nodes=2)
+    waiting = bob.sends()
+    alice.ends(first)
+    bob.desk.shapes()
+    later(neighbours.LOOK_S)
+    turn(bob.desk)
+    assert bob.runs(waiting)
+
+
+def test_two_who_wait_do_not_wake_each_other(
+    user: Callable[..., User], alice: User, bob: User, later: Callable[[float], None], shared: Shared
+) -> None:
+    """What moves all the time is no news."""
+    carol = user("carol")
+    carol.sends(nodes=2)
+    alice.sends()
+    bob.sends()
+    for each in (alice, bob):
+        each.desk.loop.kick()
+        turn(each.desk)
+    told = shared.told
+    for _ in range(10):
+        later(neighbours.LOOK_S)
+        turn(alice.desk)
+        turn(bob.desk)
+    assert shared.told - told <= 4
+
+
+def test_what_could_not_be_told_is_told_as_soon_as_it_can(alice: User, shared: Shared) -> None:
+    shared.full = True
+    alice.sends()
+    assert shared.notices == {}
+    shared.full = False
+    alice.sends()
+    assert len(shared.notices["alice"].held) == 2
+
+
+def test_what_somebody_cleared_away_is_told_again(
+    alice: User, bob: User, shared: Shared, later: Callable[[float], None]
+) -> None:
+    """Although nothing is decided: the run goes on for hours."""
+    alice.sends(nodes=2)
+    del shared.notices["alice"]
+    later(neighbours.KEEP_S)
+    turn(alice.desk)
+    assert not bob.runs(bob.sends())
+
+
+def test_room_that_is_left_for_a_neighbour_is_called_so(alice: User, bob: User, later: Callable[[float], None]) -> None:
+    first = alice.sends(nodes=2)
+    again = alice.sends(nodes=2)
+    bob.sends(nodes=2)
+    later(3600)
+    turn(alice.desk)
+    alice.ends(first)
+    assert "room is left for rb000001 of bob" in str(alice.told(again)["waiting"])
+
+
+def test_the_same_run_said_twice_counts_once(alice: User, bob: User, shared: Shared) -> None:
+    """Two services of one user, or what one of them says, may name a run twice."""
+    alice.sends(nodes=2)
+    shared.notices["alice-2"] = replace(shared.notices["alice"], source="alice-2")
+    assert not bob.runs(bob.sends())
 
 
 @pytest.mark.parametrize("bob_waits", [False, True])

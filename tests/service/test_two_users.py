@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -23,6 +24,18 @@ def test_the_runs_of_two_users_queue_on_one_host(person: Callable[[str], Person]
     alice.flag.touch()
     until(alice, hers, "succeeded")
     until(bob, his, "succeeded")
+
+
+def test_two_users_who_send_at_once_never_hold_one_slot_together(person: Callable[[str], Person]) -> None:
+    """Each of the runs needs all of the host; the bills say who held it when."""
+    people = person("alice"), person("bob")
+    runs = [(one, one.sends("ok")) for _ in range(3) for one in people]
+    spans = []
+    for one, run_id in runs:
+        (attempt,) = until(one, run_id, "succeeded")["attempts"]
+        spans.append((attempt["placed_ns"], attempt["ended_ns"]))
+    spans.sort()
+    assert all(before <= begins for (_, before), (begins, _) in itertools.pairwise(spans)), spans
 
 
 def test_a_service_that_was_killed_still_holds_what_its_runs_hold(person: Callable[[str], Person]) -> None:

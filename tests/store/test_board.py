@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from jupyter_aicci.agent.identity import claim_of
 from jupyter_aicci.store import board as board_module
-from jupyter_aicci.store.board import PATIENCE_S, STALE_NS, Board, open_board
+from jupyter_aicci.store.board import MOST_FILES, PATIENCE_S, STALE_NS, Board, open_board
 from jupyter_aicci.store.clock import boot_ns
 from jupyter_aicci.store.notices import Held, Notice, Want, notice_json, parse_notice
 
@@ -87,15 +88,26 @@ def test_the_directory_is_for_all_users_and_each_removes_only_his_own(mine: Boar
     assert [path.stat().st_mode & 0o777 for path in place.iterdir()] == [0o644]
 
 
-def test_news_are_seen_once(mine: Board, other: Board) -> None:
-    assert (other.others(), other.changed()) == ((), False)
-    mine.tell(NOTICE)
-    assert other.changed()
-    other.others()
-    assert not other.changed()
+def test_what_was_told_stands_until_somebody_takes_it_away(mine: Board, other: Board, place: Path) -> None:
+    assert not mine.stands()
+    assert mine.tell(NOTICE)
+    assert mine.stands()
+    (path,) = place.glob("*.json")
+    path.unlink()
+    assert not mine.stands()
+    place.rmdir()
+    assert mine.tell(NOTICE), "the place is laid out again"
+    assert mine.stands()
     mine.leave()
-    assert other.changed()
     assert other.others() == ()
+
+
+def test_what_cannot_be_told_is_said_once(mine: Board, place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (place / "file").write_text("")
+    broken = Board(place / "file", Path("/home/mine"))
+    assert not broken.tell(NOTICE)
+    assert not broken.tell(NOTICE)
+    assert len(caplog.records) == 1
 
 
 def test_nothing_waits_of_a_service_that_does_not_go_on_telling(mine: Board, other: Board, place: Path) -> None:
@@ -111,14 +123,17 @@ def test_a_dead_service_holds_what_its_processes_live_for(
     """Its agents and ranks have the run's id on their command lines; without one of them nothing is held."""
     mine.tell(NOTICE)
     rewrite(place, claim=ended)
-    board_module._runs_of_processes.cache_clear()
-    assert (only(other).held, only(other).wants) == ((), ())
     agent = subprocess.Popen([sys.executable, "-c", "input()", f"/runs/{HELD.run}/1"], stdin=subprocess.PIPE)
     try:
+        while not Path(f"/proc/{agent.pid}/cmdline").read_bytes():
+            time.sleep(0.001)  # it is being executed
         board_module._runs_of_processes.cache_clear()
         assert (only(other).held, only(other).wants) == ((HELD,), ())
     finally:
         agent.communicate(b"\n")
+    board_module._runs_of_processes.cache_clear()
+    assert other.others() == ()
+    assert list(place.glob("*.json")) == [], "what nobody needs is tidied up by its user"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +151,14 @@ def test_a_dead_service_holds_what_its_processes_live_for(
         {"held": [{**notice_json(NOTICE)["held"][0], "limit_s": float("nan")}]},
         {"wants": {}},
         {"wants": [{**notice_json(NOTICE)["wants"][0], "nodes": True}]},
+        {"wants": [{**notice_json(NOTICE)["wants"][0], "min_nodes": 5}]},
+        {"wants": [notice_json(NOTICE)["wants"][0]] * 2},
+        {"held": [notice_json(NOTICE)["held"][0]] * 2},
+        {"wants": [{**notice_json(NOTICE)["wants"][0], "run": HELD.run}]},
+        {"wants": [notice_json(NOTICE)["wants"][0]] * 1000},
         {"told_boot_ns": 1 << 70},
+        {"claim": {"boot_id": "", "pid": float("inf"), "starttime": 0}},
+        {"claim": {"boot_id": "", "pid": 1, "starttime": 0}},
     ],
 )
 def test_what_is_no_notice_is_passed_over(mine: Board, other: Board, place: Path, change: dict[str, Any]) -> None:
@@ -165,6 +187,41 @@ def test_nobody_speaks_for_another_user(mine: Board, other: Board, place: Path) 
     assert other.others() == ()
 
 
+def test_a_link_to_a_notice_is_none(mine: Board, other: Board, place: Path) -> None:
+    mine.tell(NOTICE)
+    (path,) = place.glob("*.json")
+    path.with_name(f"{os.getuid()}-00000000.json").hardlink_to(path)
+    assert other.others() == ()
+
+
+def test_a_user_says_no_more_than_a_few_services_worth(other: Board, place: Path) -> None:
+    claim = claim_of(os.getpid())
+    body = json.dumps(notice_json(replace(NOTICE, claim=claim)))
+    for number in range(3 * MOST_FILES):
+        (place / f"{os.getuid()}-{number:08x}.json").write_text(body)
+    assert len(other.others()) == MOST_FILES
+
+
+def test_a_bad_notice_is_complained_of_once_and_briefly(
+    mine: Board, other: Board, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine.tell(NOTICE)
+    for number in range(3):
+        rewrite(place, version="x" * 100_000 + str(number))
+        assert other.others() == ()
+    assert [len(record.getMessage()) < 400 for record in caplog.records] == [True]
+
+
+def test_where_proc_hides_others_what_a_dead_service_held_counts_until_its_limit(
+    mine: Board, other: Board, place: Path, ended: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_module, "_hidden", lambda: True)
+    long, short = replace(HELD, limit_s=1e9), replace(HELD, run="r0000003", limit_s=1e-3)
+    mine.tell(replace(NOTICE, held=(long, short), wants=()))
+    rewrite(place, claim=ended)
+    assert only(other).held == (long,)
+
+
 def test_only_one_has_the_turn(mine: Board, other: Board) -> None:
     with mine.turn() as first:
         assert first
@@ -191,6 +248,8 @@ def test_without_a_place_there_is_no_board(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert open_board({"AICCI_BOARD": str(tmp_path / "file")}, tmp_path) is None
     assert open_board({"AICCI_BOARD": "/proc/none/board"}, tmp_path) is None
+    (tmp_path / "private").mkdir(mode=0o700)
+    assert open_board({"AICCI_BOARD": str(tmp_path / "private")}, tmp_path) is None
 
 
 @given(
@@ -202,10 +261,14 @@ def test_without_a_place_there_is_no_board(tmp_path: Path) -> None:
         told_boot_ns=st.integers(0, 1 << 60),
         lately=st.floats(0, 1),
         part_cpus=st.lists(st.integers(0, 4096), max_size=5).map(tuple),
-        held=st.lists(st.integers(0, 1 << 60).map(lambda since: replace(HELD, since_boot_ns=since)), max_size=3).map(
-            tuple
+        held=st.lists(st.integers(0, 1 << 60), max_size=3).map(
+            lambda moments: tuple(
+                replace(HELD, run=f"r100000{n}", since_boot_ns=since) for n, since in enumerate(moments)
+            )
         ),
-        wants=st.lists(st.floats(0, 1e11).map(lambda limit: replace(WANT, limit_s=limit)), max_size=3).map(tuple),
+        wants=st.lists(st.floats(0, 1e11), max_size=3).map(
+            lambda limits: tuple(replace(WANT, run=f"r200000{n}", limit_s=limit) for n, limit in enumerate(limits))
+        ),
     )
 )
 def test_a_notice_survives_its_json(notice: Notice) -> None:
