@@ -255,17 +255,31 @@ class FrameStore:
             self._lost(f"{row.count} frames of {row.source} are damaged in {self.path.name} and are shown as a gap.")
         return chunk
 
-    def _from(self, seq: int) -> Iterator[StoredFrame]:
-        """Frames after `seq`: round by round out of the chunks, then the fresh ones."""
-        while (round_ := self.select("SELECT min(round) FROM chunks WHERE round > ?", seq)[0][0]) is not None:
-            rows = self.chunk_rows("WHERE round = ? ORDER BY first_seq", round_)
-            streams = [self._frames_of(row) for row in list(rows)]
-            yield from (frame for frame in heapq.merge(*streams, key=lambda frame: frame.seq) if frame.seq > seq)
-            seq = round_
+    def round_after(self, seq: int) -> tuple[int, Iterator[StoredFrame]] | None:
+        """The first round of chunks that ends after `seq`: its number, and its frames after `seq`, each made when it is asked for.
+
+        To be asked for within `reading`; the frames may be taken later.
+        """
+        number = self.select("SELECT min(round) FROM chunks WHERE round > ?", seq)[0][0]
+        if number is None:
+            return None
+        rows = list(self.chunk_rows("WHERE round = ? ORDER BY first_seq", number))
+        merged = heapq.merge(*map(self._frames_of, rows), key=lambda frame: frame.seq)
+        return number, (frame for frame in merged if frame.seq > seq)
+
+    def fresh(self, seq: int) -> Iterator[StoredFrame]:
+        """Frames after `seq` that are not sealed; to be used within `reading`."""
         try:
             yield from map(_of_row, self._db.execute("SELECT * FROM frames WHERE seq > ? ORDER BY seq", (seq,)))
         except sqlite3.Error as error:
             raise from_sqlite_error(error, self.path) from error
+
+    def _from(self, seq: int) -> Iterator[StoredFrame]:
+        """Frames after `seq`: round by round out of the chunks, then the fresh ones."""
+        while (found := self.round_after(seq)) is not None:
+            yield from found[1]
+            seq = found[0]
+        yield from self.fresh(seq)
 
     def _frames_of(self, row: ChunkRow) -> Iterator[StoredFrame]:
         chunk = self.opened(row)

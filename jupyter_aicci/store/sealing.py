@@ -2,6 +2,7 @@
 
 In: an open `FrameStore`. Out: the same frames in a tenth of the room. One round takes every frame up to some seq, one chunk a spool
 and class, in one transaction: killed before it, nothing happened; killed after it, the rows of JSON are gone and the chunks there.
+A long backlog is several rounds.
 Rule 1: packing happens outside of the transaction and of the store's guard, so that the loop is not held up.
 Rule 2: numpy is brought in here and not before: a service at rest has no frames to seal.
 Rule 3: what is dropped leaves a row in `dropped` that says how much and why.
@@ -20,6 +21,7 @@ from jupyter_aicci.store.frames import ChunkRow, FrameStore, class_of
 FRESH_NS = 60_000_000_000  # frames of the last minute stay rows: a power cut may take them, the spools have them
 SPAN_NS = 60_000_000_000  # about what one chunk spans
 INSERT = "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ROUND = 100_000  # frames at most in one: who reads of it opens all of it, and the loop waits while its rows go
 WASTE = 4  # the file is made anew at the end if a page in so many is empty
 
 
@@ -45,13 +47,16 @@ def seal_due(store: FrameStore, now_ns: int) -> bool:
 def seal(store: FrameStore, before_ns: int | None = None) -> bool:
     """Put the frames before the first one of `before_ns` or later into chunks, all where it is None; whether there were any."""
     upto = _last_before(store, before_ns)
-    if upto is None:
-        return False
+    while upto is not None and (first := _first(store)) is not None and first <= upto:
+        _seal_round(store, min(upto, first + ROUND - 1))
+    return upto is not None
+
+
+def _seal_round(store: FrameStore, upto: int) -> None:
     rows = list(_packed(store, upto))
     with store.writing() as db:
         db.executemany(INSERT, rows)
         db.execute("DELETE FROM frames WHERE seq <= ?", (upto,))
-    return True
 
 
 def finish(store: FrameStore) -> None:
@@ -102,6 +107,11 @@ def numbers_of(store: FrameStore, round_: int) -> list[ChunkRow]:
     """The chunks of one round that hold samples, steps and logged values."""
     with store.reading():
         return list(store.chunk_rows("WHERE round = ? AND class != 'told' ORDER BY source, class", round_))
+
+
+def _first(store: FrameStore) -> int | None:
+    """The first seq that is not sealed, None where all are."""
+    return store.select("SELECT min(seq) FROM frames")[0][0]  # type: ignore[no-any-return]
 
 
 def _last_before(store: FrameStore, before_ns: int | None) -> int | None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_builders import T0, S
 
+from jupyter_aicci.store import sealing
 from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import source_of
 from jupyter_aicci.store.sealing import Dropped, drop_raw, drops, finish, rounds, seal, seal_due
@@ -192,4 +193,16 @@ def test_sealing_at_any_moment_changes_no_reader(
         got += [frame.seq for frame in store.since(got[-1] if got else 0, 2)]
     got += [frame.seq for frame in store.since(got[-1] if got else 0, -1)]
     assert got == list(range(1, len(moves) + 1))
+    store.close()
+
+
+def test_a_long_backlog_is_sealed_in_several_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads of a round opens all of it, so that none is longer than that; the frames are the same."""
+    monkeypatch.setattr(sealing, "ROUND", 100)
+    store = filled(tmp_path)
+    before = store.all()
+    assert seal(store)
+    assert not seal(store)
+    assert sealing.rounds(store, 0) == [100, 200, 300, 400, 500, 600, 602]
+    assert store.all() == before
     store.close()
