@@ -3,7 +3,8 @@
 The view is made here as the service makes it: 50 series at 1 Hz thinned to the page's columns, a strip of heat over all
 ranks, the bars of 125 nodes under one. The samples themselves are synthetic (noise, seed 11). The offline page draws it:
 figure, data and BokehJS are those of JupyterLab, without JupyterLab's own start.
-A paint counts when BokehJS says that it is idle and two frames of the screen have passed; a zoom has a window's fresh data.
+A paint counts when the page says that it is drawn, BokehJS that it is idle, and two frames of the screen have passed; a zoom has a
+window's fresh data. As on the card, what lies far below the screen is drawn when one scrolls there, in both.
 Peer: the same 50 curves in one Bokeh figure with a point every ten seconds, as `file_html` writes it.
 """
 
@@ -34,18 +35,23 @@ SUMMARY = {
 # resolves when BokehJS has nothing left to draw and two more frames are on the screen; seconds since navigation began
 IDLE_JS = """() => new Promise((resolve) => {
   const frame = (then) => requestAnimationFrame(() => then())
-  const look = () => window.Bokeh?.documents?.length && Bokeh.documents.every((each) => each.is_idle)
+  const ours = document.getElementById("stage")
+  const there = () => ours ? document.body.dataset.drawn : window.Bokeh?.documents?.length
+  const look = () => there() && Bokeh.documents.every((each) => each.is_idle)
     ? frame(() => frame(() => resolve(performance.now() / 1000))) : frame(look)
   look()
 })"""
-# a window as the card shows it: range and fresh data of every curve, then two frames
+# a window as the card shows it: range and fresh data of every curve that is drawn, then two frames
 ZOOM_JS = """async ([from, to, text]) => {
   const columns = JSON.parse(text)
   const named = new Map()
   for (const model of Bokeh.documents[0].all_models) if (model.name) named.set(model.name, model)
   const began = performance.now()
   named.get('range:x').setv({start: from, end: to})
-  for (const [name, data] of Object.entries(columns)) named.get(name)?.setv({data})
+  for (const [name, {t, v}] of Object.entries(columns)) {
+    const source = named.get(name)
+    if (source.get_length()) source.setv({data: {t: Float64Array.from(t), v: Float64Array.from(v, (each) => each ?? NaN)}})
+  }
   await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
   return (performance.now() - began) / 1000
 }"""
@@ -131,7 +137,7 @@ def painted(browser: Any, path: Path, times: int) -> list[float]:
 
 
 def zoomed(browser: Any, path: Path, samples: np.ndarray[Any, Any]) -> tuple[list[float], list[float]]:
-    """Seconds to paint each of ZOOMS random windows, and to thin it before."""
+    """Seconds to paint each of ZOOMS random windows, and to thin all of its curves before."""
     rng = np.random.default_rng(13)
     page = browser.new_page(viewport={"width": WIDTH_PX + 200, "height": 1000})
     page.set_default_timeout(300_000)

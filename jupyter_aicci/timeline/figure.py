@@ -35,16 +35,17 @@ from bokeh.models import (
     AdaptiveTicker,
     BoxZoomTool,
     CategoricalColorMapper,
-    CategoricalPatternMapper,
+    CDSView,
     ColumnDataSource,
     CustomJS,
     CustomJSHover,
     CustomJSTickFormatter,
+    GroupFilter,
     HoverTool,
     LinearColorMapper,
-    LinearScale,
     Range1d,
     ResetTool,
+    UnionFilter,
     WheelZoomTool,
 )
 from bokeh.models.annotations import Span
@@ -170,26 +171,41 @@ def _phase_lane(fig: Any, place: Place, lane: PhaseLane, view: View, theme: Them
     looks = [*PHASES, *(look(phase) for phase in view.legend if phase not in {each.phase for each in PHASES})]
     names = [each.phase for each in looks]
     colours = CategoricalColorMapper(factors=names, palette=[each.colour.of(theme.palette) for each in looks])
-    hatches: list[Any] = [each.hatch for each in looks]
-    patterns = CategoricalPatternMapper(factors=names, patterns=hatches)
     top = place.middle - place.bar_px / 2
-    return fig.quad(
-        left="t0",
-        right="t1",
-        top=top,
-        bottom=top + place.bar_px,
-        source=source,
+    edges: dict[str, Any] = {"left": "t0", "right": "t1", "top": top, "bottom": top + place.bar_px, "source": source}
+    bar = fig.quad(
+        **edges,
         name=f"bar:{lane.id}",
         fill_color={"field": "phase", "transform": colours},
         line_color={"field": "phase", "transform": colours},  # so that an instant is still a pixel wide
         line_width=0.5,
-        hatch_pattern={"field": "phase", "transform": patterns},
-        hatch_color=theme.background,
-        hatch_alpha=0.45,
-        hatch_scale=10,
-        hatch_weight=1,
         border_radius=2,
     )
+    _never_selected(bar)
+    _hatches(fig, lane.id, edges, view, theme)
+    return bar
+
+
+def _hatches(fig: Any, lane_id: str, edges: dict[str, Any], view: View, theme: Theme) -> None:
+    """A glyph for each hatch that occurs: of one with several BokehJS makes an image for each span, and anew for each change."""
+    phases: dict[str, list[str]] = {}
+    for phase in view.legend:
+        phases.setdefault(look(phase).hatch, []).append(phase)
+    phases.pop(" ", None)
+    for hatch, those in phases.items():
+        groups = [GroupFilter(column_name="phase", group=phase) for phase in those]
+        drawn = fig.quad(
+            **edges, view=CDSView(filter=UnionFilter(operands=groups)), name=f"hatch:{lane_id}", fill_color=None,
+            line_color=None, hatch_pattern=hatch, hatch_color=theme.background, hatch_alpha=0.45, hatch_scale=10,
+            hatch_weight=1, border_radius=2,
+        )  # fmt: skip
+        _never_selected(drawn)
+
+
+def _never_selected(renderer: Any) -> None:
+    """BokehJS makes glyphs for what is selected, what is not, and what is muted; nothing here is, so one serves for all."""
+    glyph = renderer.glyph
+    renderer.update(selection_glyph=glyph, nonselection_glyph=glyph, muted_glyph=glyph)
 
 
 def _own_range(fig: Any, place: Place, lo: float, hi: float, total: float) -> str:
@@ -197,7 +213,6 @@ def _own_range(fig: Any, place: Place, lo: float, hi: float, total: float) -> st
     start, end = lane_range(lo, hi, place.band, total)
     key = f"range:{place.lane.id}"
     fig.extra_y_ranges[key] = Range1d(name=key, start=start, end=end, tags=[*place.band, total])
-    fig.extra_y_scales[key] = LinearScale()
     return key
 
 
@@ -211,10 +226,11 @@ def _series_lane(fig: Any, place: Place, lane: SeriesLane, total: float, theme: 
     fig.add_layout(
         Span(location=place.bottom, dimension="width", line_color=theme.grid, line_width=1, level="underlay")
     )
-    fig.line(
+    line = fig.line(
         x="t", y="v", source=source, name=f"line:{lane.id}", y_range_name=key, line_color=colour,
         line_width=1.1 if place.depth else 1.4,
     )  # fmt: skip
+    _never_selected(line)
 
 
 def _shade(fig: Any, place: Place, lane: SeriesLane, theme: Theme) -> None:

@@ -1,7 +1,9 @@
 """Style and script of the offline page (`page`), as they stand in its file.
 
 The script moves what `page` wrote into BokehJS's sources by name and puts names and values beside the chart; what a lane
-looks like is decided by `figure`. Rule: no request, no name of ours in the window, nothing that a run said is read as HTML.
+looks like is decided by `figure`. Lanes that nobody has scrolled to have no data yet, so that a page of many opens fast; a
+print has all of them.
+Rule: no request, no name of ours in the window, nothing that a run said is read as HTML.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ const run = JSON.parse(document.getElementById("data").textContent)
 const [stage, plot, labels, frame, cursor, all, unfold] =
   ["stage", "plot", "labels", "frame", "cursor", "all", "unfold"].map((id) => document.getElementById(id))
 const dark = matchMedia("(prefers-color-scheme: dark)")
-let views = null, range = null, rows = new Map(), drawing = Promise.resolve()
+let views = null, range = null, rows = new Map(), waiting = new Map(), drawing = Promise.resolve()
 
 const two = (n) => String(n).padStart(2, "0")
 const clock = (t) => {
@@ -125,6 +127,7 @@ const label = (figure) => {
     const [row, name, value] = ["div", "span", "span"].map((tag) => document.createElement(tag))
     Object.assign(row.style, {top: `${top}px`, height: `${bottom - top}px`, paddingLeft: `${14 + 12 * depth}px`})
     row.className = "lane"
+    row.dataset.lane = id
     name.textContent = run.lanes[id].name
     name.title = run.lanes[id].note
     row.append(name, value)
@@ -138,22 +141,41 @@ const show = (from, to) => {
   const start = Math.min(Math.max(0, (from + to - width) / 2), run.end - width)
   range.setv({start, end: start + width})
 }
-const filled = (columns) => // null is a break
-  Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column.map((v) => v ?? NaN)]))
+const filled = (columns) => // null is a break; of an array of any other kind BokehJS looks at each element, whether it is a model
+  Object.fromEntries(Object.entries(columns).map(([name, column]) =>
+    [name, name === "phase" ? column : Float64Array.from(column, (v) => v ?? NaN)]))
+const due = (row, screens) => { // whether a lane's row is that near to what is seen
+  const box = row.parentElement.getBoundingClientRect()
+  return box.bottom >= -screens * innerHeight && box.top <= (1 + screens) * innerHeight
+}
+const fill = (screens) => {
+  for (const [name, model] of waiting) {
+    const row = rows.get(name.slice(name.indexOf(":") + 1))
+    if (row && !due(row, screens)) continue
+    waiting.delete(name)
+    model.setv({data: filled(run.columns[name])})
+  }
+}
+const near = new IntersectionObserver((rows) => { // a screenful at a time: each time the whole chart is drawn anew
+  if (rows.some(({isIntersecting, target}) => isIntersecting && waiting.has(`lane:${target.dataset.lane}`))) fill(1)
+}, {rootMargin: "10% 0px"})
 const build = async () => {
   const shown = range ? [range.start, range.end] : null
   const figure = run.figures[dark.matches ? "dark" : "light"][unfold.getAttribute("aria-pressed") === "true" ? "all" : "own"]
   views?.clear()
   plot.replaceChildren()
   views = await Bokeh.embed.embed_item(figure.item, plot)
+  waiting = new Map()
   for (const model of views.roots[0].model.document.all_models) {
-    const columns = run.columns[model.name]
-    if (columns) model.setv({data: filled(columns)})
+    if (model.name in run.columns) waiting.set(model.name, model)
     if (model.name === "range:x") range = model
   }
   if (shown) range.setv({start: shown[0], end: shown[1]})
   range.change.connect(() => { all.hidden = range.start <= 0 && range.end >= run.end - 1e-6 })
   label(figure)
+  fill(0.1)
+  near.disconnect()
+  for (const value of rows.values()) near.observe(value.parentElement)
   document.body.dataset.drawn = dark.matches ? "dark" : "light"
 }
 const draw = () => { drawing = drawing.then(build) }
@@ -179,6 +201,8 @@ for (const row of document.querySelectorAll("[data-finding]")) {
   })
 }
 dark.addEventListener("change", draw)
+addEventListener("beforeprint", () => fill(Infinity))
+addEventListener("beforeprint", () => views?.roots[0].paint()) // a print does not wait for the next frame
 draw()
 })()
 """

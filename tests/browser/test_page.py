@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from jupyter_aicci.timeline.page import page
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(200)]
 WINDOW_JS = """() => { for (const doc of Bokeh.documents) for (const model of doc.all_models)
                        if (model.name === 'range:x') return [model.start, model.end] }"""
+COPIES_JS = """() => [...Bokeh.documents[0].all_models]
+                .filter((model) => model.name?.startsWith('lane:value:copy') && model.get_length()).length"""
 
 
 @pytest.fixture
@@ -74,4 +77,22 @@ def test_the_pages_chart_is_read_zoomed_and_unfolded(browser: Browser, file: Pat
     shown.get_by_role("button", name="Fold lanes").wait_for()
     shown.wait_for_function(f"document.querySelectorAll('.lane').length > {lanes}")
     assert asked == [file.as_uri()]
+    assert errors == []
+
+
+def test_a_lane_far_below_is_drawn_when_one_scrolls_there_and_in_a_print(browser: Browser, tmp_path: Path) -> None:
+    """A page of many curves opens fast, and none is missing where somebody looks."""
+    view = a_full_view()
+    loss = next(lane for lane in view.lanes if lane.id == "value:loss")
+    copies = tuple(replace(loss, id=f"value:copy_{at}", name=f"copy {at}") for at in range(100))
+    path = tmp_path / "many.html"
+    path.write_text(page(replace(view, lanes=(*view.lanes, *copies))), encoding="utf-8")
+    shown, _, errors = opened(browser, path)
+    drawn = shown.evaluate(COPIES_JS)
+    assert 0 < drawn < 40
+    shown.get_by_text("copy 50", exact=True).scroll_into_view_if_needed()
+    shown.wait_for_function(f"({COPIES_JS})() > {drawn + 20}")
+    assert shown.evaluate(COPIES_JS) < 100
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert shown.evaluate(COPIES_JS) == 100
     assert errors == []

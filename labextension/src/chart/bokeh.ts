@@ -20,6 +20,10 @@ export interface IBokehRange extends IBokehModel {
   readonly change: { connect(slot: () => void): boolean };
 }
 
+export interface IBokehRenderer extends IBokehModel {
+  readonly glyph: IBokehModel;
+}
+
 /** An array of Bokeh's own with a shape, as columns of images hold them. */
 export type BokehArray = new (values: number[], shape: [number, number]) => object;
 

@@ -3,8 +3,8 @@
  *
  * In: views, as often as they come. They are drawn once a frame of the screen at most, and not while the page is hidden.
  * A part of the run is shown from a view of its own, asked for afresh after each change of the window; until it is there,
- * what is known is drawn larger. A figure that cannot be built is said through `failed`, and tried again with the next
- * change of lanes.
+ * what is known is drawn larger. Of a tall chart those lanes are drawn that can be seen (`Band`). A figure that cannot be
+ * built is said through `failed`, and tried again with the next change of lanes.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
@@ -14,6 +14,7 @@ import { el } from '../card/dom';
 import type { IFigure, IView, Palette } from '../protocol';
 import { structure } from '../runs/merge';
 import { pause } from '../runs/model';
+import { Band } from './band';
 import { loadBokeh } from './bokeh';
 import { Cursor } from './cursor';
 import { EmbeddedFigure } from './figure';
@@ -66,6 +67,7 @@ export class Chart implements IDisposable {
     this._labels.node.hidden = this._cursor.node.hidden = true;
     this._stage.addEventListener('pointermove', event => this._cursor.point(event.clientX));
     this._stage.addEventListener('pointerleave', () => this._cursor.leave());
+    this._band = new Band(this._cursor.node, () => this._schedule());
     this._host.replaceChildren(this._overview.node, this._stage);
     this._theme = onThemeChange(() => this._schedule());
   }
@@ -112,6 +114,7 @@ export class Chart implements IDisposable {
     this._asking?.abort();
     cancelAnimationFrame(this._frame);
     this._theme.dispose();
+    this._band.dispose();
     this._figure?.dispose();
     this._figure = null;
     this._host.replaceChildren();
@@ -153,7 +156,7 @@ export class Chart implements IDisposable {
 
   /** The view into the figure and what stands beside it. */
   private _fill(figure: EmbeddedFigure, view: IView): void {
-    figure.show(view, this._part?.view ?? null);
+    figure.show(view, this._part?.view ?? null, this._band.now);
     this._labels.show(view, this._part?.view ?? view, this._cursor.t);
     if (this._part) {
       this._overview.show(view, figure.figure.legend, this._part.from, this._part.to);
@@ -220,6 +223,7 @@ export class Chart implements IDisposable {
     this._labels.place(embedded.figure);
     this._cursor.place(embedded.figure.frame);
     this._labels.node.hidden = this._cursor.node.hidden = false;
+    this._band.watch(this._labels.node.children);
     this._paint(embedded);
     if (this._view) {
       this._fill(embedded, this._view);
@@ -311,6 +315,7 @@ export class Chart implements IDisposable {
   private readonly _labels: Labels;
   private readonly _cursor: Cursor;
   private readonly _overview: Overview;
+  private readonly _band: Band;
   private readonly _stage = el('div', 'stage');
   private readonly _theme: IDisposable;
   private readonly _abort = new AbortController();

@@ -1,13 +1,26 @@
 /**
  * One embedded Bokeh document: a view's data moved into the sources and ranges that `timeline/figure.py` has named.
  *
- * Rule: computes nothing but `laneRange`, `heatImage`, `heatScale` and `marks`; what a lane looks like is decided in Python.
+ * Rule 1: computes nothing but `laneRange`, `heatImage`, `heatScale` and `marks`; what a lane looks like is decided in Python.
+ * Rule 2: a lane outside the band that is worth drawing has no data: a frame draws all that there is of every lane, and BokehJS
+ * indexes it.
+ * Rule 3: numbers go in as typed arrays: of any other BokehJS looks at each element, whether it is a model.
  */
 import type { IDisposable } from '@lumino/disposable';
 
-import type { IFigure, IFinding, IHeatLane, ISeriesLane, IView, Lane } from '../protocol';
+import type { IFigure, IFinding, IHeatLane, IPlace, ISeriesLane, IView, Lane } from '../protocol';
 import { structure } from '../runs/merge';
-import type { BokehArray, IBokeh, IBokehDocument, IBokehModel, IBokehRange, IBokehSource, IBokehViews } from './bokeh';
+import { isIn, type Pixels } from './band';
+import type {
+  BokehArray,
+  IBokeh,
+  IBokehDocument,
+  IBokehModel,
+  IBokehRange,
+  IBokehRenderer,
+  IBokehSource,
+  IBokehViews
+} from './bokeh';
 import { heatImage, heatScale } from './heat';
 import { badgeY, marks } from './marks';
 import { laneRange } from './ranges';
@@ -30,6 +43,7 @@ export class EmbeddedFigure implements IDisposable {
       throw new Error('the figure has no root');
     }
     this.structure = structure(figure.view);
+    this._places = new Map(figure.places.map(place => [place.id, place]));
     this._document = root.model.document;
     for (const model of this._document.all_models) {
       if (model.name) {
@@ -50,14 +64,25 @@ export class EmbeddedFigure implements IDisposable {
     return this._isDisposed;
   }
 
-  /** Show this view, with the lanes of `part` where only a part is shown; lanes that are the same object are left alone. */
-  show(view: IView, part: IView | null): void {
+  /**
+   * Show this view in a band of the frame, with the lanes of `part` where only a part is shown. Lanes that are the same object
+   * are left alone; one outside the band is emptied when it changes.
+   */
+  show(view: IView, part: IView | null, band: Pixels): void {
     const lanes = part ? new Map(part.lanes.map(lane => [lane.id, lane])) : null;
     for (const whole of view.lanes) {
       const lane = lanes ? lanes.get(whole.id) : whole;
-      if (lane && this._shown.get(whole.id) !== lane) {
+      const place = this._places.get(whole.id);
+      const before = this._shown.get(whole.id);
+      if (!lane || !place || before === lane) {
+        continue;
+      }
+      if (isIn(band, place)) {
         this._showLane(lane, whole);
         this._shown.set(whole.id, lane);
+      } else if (before) {
+        this._empty(lane);
+        this._shown.delete(whole.id);
       }
     }
     this._showFindings(view.findings, view.lanes);
@@ -87,8 +112,8 @@ export class EmbeddedFigure implements IDisposable {
         model.setv({ grid_line_color: colours.grid });
       } else if (model.type === 'Span') {
         model.setv({ line_color: colours.grid });
-      } else if (model.type === 'Quad' && isPhases(model)) {
-        model.setv({ hatch_color: { value: colours.background } });
+      } else if (model.name?.startsWith('hatch:')) {
+        (model as IBokehRenderer).glyph.setv({ hatch_color: { value: colours.background } });
       } else if (model.type === 'Text') {
         model.setv({ text_color: { value: colours.background } });
       }
@@ -113,17 +138,26 @@ export class EmbeddedFigure implements IDisposable {
     const source = this._named.get(`lane:${lane.id}`);
     if (lane.kind === 'phases') {
       const { spans } = lane;
-      source?.setv({ data: { t0: spans.map(s => s.t0), t1: spans.map(s => s.t1), phase: spans.map(s => s.phase) } });
+      const [t0, t1] = [Float64Array.from(spans, s => s.t0), Float64Array.from(spans, s => s.t1)];
+      source?.setv({ data: { t0, t1, phase: spans.map(s => s.phase) } });
       return;
     }
     if (lane.kind === 'heat') {
       this._showHeat(lane, source as IBokehSource | undefined, whole.kind === 'heat' ? whole : lane);
       return;
     }
-    source?.setv({ data: { t: lane.t, v: lane.v.map(value => value ?? NaN) } });
+    source?.setv({ data: { t: Float64Array.from(lane.t), v: Float64Array.from(lane.v, value => value ?? NaN) } });
     const [left, right] = [lane.shade.map(([from]) => from), lane.shade.map(([, to]) => to)];
     this._named.get(`shade:${lane.id}`)?.setv({ data: { left, right } });
     this._showRange(lane);
+  }
+
+  /** Nothing is drawn of the lane until it is shown again; a strip of heat is small and stays. */
+  private _empty(lane: Lane): void {
+    const data = { series: { t: [], v: [] }, phases: { t0: [], t1: [], phase: [] }, heat: null }[lane.kind];
+    if (data) {
+      this._named.get(`lane:${lane.id}`)?.setv({ data });
+    }
   }
 
   private _showHeat(lane: IHeatLane, source: IBokehSource | undefined, whole: IHeatLane): void {
@@ -188,6 +222,7 @@ export class EmbeddedFigure implements IDisposable {
 
   private readonly _document: IBokehDocument;
   private readonly _named = new Map<string, IBokehModel>();
+  private readonly _places: ReadonlyMap<string, IPlace>;
   private readonly _shown = new Map<string, Lane>();
   private readonly _range: IBokehRange;
   private _findings: readonly IFinding[] | null = null;
@@ -198,10 +233,4 @@ export class EmbeddedFigure implements IDisposable {
 /** A column of a source, whichever way this version of BokehJS keeps them. */
 function column({ data }: IBokehSource, name: string): readonly unknown[] {
   return (data instanceof Map ? (data.get(name) as unknown[]) : (data as Record<string, unknown[]>)[name]) ?? [];
-}
-
-/** Whether these bars are phases: boxes of findings and of waste have colours of their own. */
-function isPhases(model: IBokehModel): boolean {
-  const { fill_color: fill } = model as unknown as { fill_color?: { field?: string } };
-  return fill?.field === 'phase';
 }
