@@ -184,8 +184,12 @@ def _shares(pids: dict[str, int], seconds: float) -> dict[str, float]:
 
 
 def _cpu_ns(pid: int) -> int:
-    """ns on a CPU of all threads that live."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
+    """ns on a CPU of all threads that live; one that ends while it is read counts no more than one that has ended."""
+    total_ns = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            total_ns += int((task / "schedstat").read_text().split()[0])
+    return total_ns
 
 
 def _samples(folder: Path) -> list[dict[str, Any]]:
