@@ -15,6 +15,13 @@ jest.mock('@jupyterlab/translation', () => ({
   }
 }));
 
+/** jsdom has none; nothing is scrolled in these tests. */
+class NeverMoves {
+  observe(): void {}
+  disconnect(): void {}
+}
+Object.assign(globalThis, { IntersectionObserver: NeverMoves });
+
 const settle = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20));
 
 async function aCard(api = new PlayedApi(), saved = { png: '', text: 'saved words' }) {
