@@ -20,15 +20,20 @@ from typing import TYPE_CHECKING, Any
 from jupyter_aicci.model.events import Event, Noted, event_from_row
 from jupyter_aicci.pricing.meter import Ledger, cost_series, meter
 from jupyter_aicci.store.folder import RunFolder
+from jupyter_aicci.timeline.logged import keeps
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jupyter_aicci.store.frames import StoredFrame
     from jupyter_aicci.timeline.gather import Gathered
+    from jupyter_aicci.timeline.incremental import Accumulator
     from jupyter_aicci.timeline.lanes import View
     from jupyter_aicci.timeline.trace import Logged
 
-BATCH = 5000
+    Points = tuple[array[int], array[float]]  # epoch ns, values
+    Pieces = Iterator[list[StoredFrame]]
+
 HEAD = ("seq", "kind", "time_ns", "run_id")  # of a row, beside the fields of its event
 Json = dict[str, Any]
 
@@ -41,7 +46,7 @@ class Source:
     now_ns: int
     told: tuple[Json, ...] | None  # its findings, where they are known
     draw: Callable[[Source, int], View]
-    _logged: dict[tuple[int, str], tuple[array[int], array[float]]] = field(default_factory=dict)
+    _values: dict[str, dict[int, Points]] = field(default_factory=dict)  # by name and rank
 
     @property
     def ledger(self) -> Ledger:
@@ -57,18 +62,14 @@ class Source:
         return _found(self) if self.told is None else self.told
 
     @cached_property
-    def gathered(self) -> Gathered:
-        """All frames, as the timeline gathers them."""
-        from jupyter_aicci.timeline.gather import Gathered
+    def state(self) -> Accumulator:
+        """All frames, folded into what is drawn."""
+        return self.folder.read(self._folded)
 
-        gathered, store, seq = Gathered(self.folder.run.submitted_ns), self.folder.store, 0
-        while frames := store.since(seq, BATCH):
-            seq = frames[-1].seq
-            for frame in frames:
-                gathered.take(frame)
-                if frame.frame["k"] == "log":
-                    self._log(frame.time_ns, frame.frame)
-        return gathered
+    @cached_property
+    def gathered(self) -> Gathered:
+        """All frames, as tables and findings take them: half the work where nothing is drawn."""
+        return self.state.gathered if "state" in vars(self) else self.folder.read(self._gathered)
 
     @property
     def logged(self) -> Logged:
@@ -76,12 +77,43 @@ class Source:
         import numpy as np
 
         _ = self.gathered
-        return {key: (np.array(times), np.array(values)) for key, (times, values) in self._logged.items()}
+        return {
+            (rank, name): (np.array(times), np.array(values))
+            for name, ranks in self._values.items()
+            for rank, (times, values) in ranks.items()
+        }
+
+    def _folded(self, pieces: Pieces) -> Accumulator:
+        from jupyter_aicci.timeline.incremental import Accumulator
+
+        state = Accumulator(origin_ns=self.folder.run.submitted_ns)
+        for frames in self._with_values(pieces):
+            state.feed(frames)
+        return state
+
+    def _gathered(self, pieces: Pieces) -> Gathered:
+        from jupyter_aicci.timeline.gather import Gathered
+
+        gathered = Gathered(self.folder.run.submitted_ns)
+        for frames in self._with_values(pieces):
+            for frame in frames:
+                gathered.take(frame)
+        return gathered
+
+    def _with_values(self, pieces: Pieces) -> Pieces:
+        """The same; what is logged in them is kept."""
+        self._values.clear()
+        for frames in pieces:
+            for frame in frames:
+                if frame.frame["k"] == "log":
+                    self._log(frame.time_ns, frame.frame)
+            yield frames
 
     def _log(self, time_ns: int, frame: Mapping[str, Any]) -> None:
         for name, value in frame["values"].items():
-            if isinstance(value, (int, float)):
-                times, values = self._logged.setdefault((int(frame["rank"]), str(name)), (array("q"), array("d")))
+            if isinstance(value, (int, float)) and keeps(self._values, name):
+                ranks = self._values.setdefault(name, {})
+                times, values = ranks.setdefault(int(frame["rank"]), (array("q"), array("d")))
                 times.append(time_ns)
                 values.append(value)
 
@@ -141,12 +173,9 @@ def _found(source: Source) -> tuple[Json, ...]:
 
 
 def _drawn(source: Source, width_px: int) -> View:
-    from jupyter_aicci.timeline.view import view
-
     folder = source.folder
-    drawn = view(
+    drawn = source.state.view(
         folder.run,
-        folder.frames(),
         cost=cost_series(folder.run, source.now_ns),
         billed=source.ledger.entries,
         now_ns=source.now_ns,

@@ -26,7 +26,7 @@ NAMES: dict[str, str] = {
     "straggler_wait": "share of it that waited for slower ranks",
     "step_time": "seconds a step took in the last minute",
     "steps": "steps that rank 0 has done",
-    "loss": "the last loss that was logged; log.NAME is any other value",
+    "loss": "the last loss that was logged; log.NAME is any other value, of the first 1,000 names",
     "cost": "what the run has cost, in its currency",
     "cost_per_h": "what it costs an hour now",
     "wasted_cost": "what its waste has cost, from the beginning",

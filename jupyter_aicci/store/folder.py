@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from jupyter_aicci.model.errors import AicciError, HostError, UserError
 from jupyter_aicci.model.events import Event
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.text import size
 from jupyter_aicci.store.events_file import read_events
+from jupyter_aicci.store.following import Following
 from jupyter_aicci.store.frames import FrameStore, StoredFrame
 from jupyter_aicci.store.journal import fold_what_holds
 from jupyter_aicci.store.remake import remade
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from jupyter_aicci.store.rollups import Rollups
 
 TAIL_BYTES = 8192
+PIECE = 5000  # frames that are in memory at a time
+T = TypeVar("T")
 
 
 class RunFolder:
@@ -53,16 +56,27 @@ class RunFolder:
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def frames(self) -> list[StoredFrame]:
-        """Every frame that can be read, in order; a `gap` where some cannot."""
+    def read(self, take: Callable[[Iterator[list[StoredFrame]]], T]) -> T:
+        """What `take` makes of every frame that can be read, in order, piece by piece; there is a `gap` where some cannot.
+
+        Where the database turns out not to be readable, `take` is called anew, with the frames that can be had in its place.
+        """
         try:
-            found = self.store.all()
+            return take(self._pieces())
         except HostError as error:
             self.store.close()
             self.store = self._remade(f"frames.db cannot be read ({error})")
-            found = self.store.all()
-        self._gaps = tuple(_gap_text(frame) for frame in found if "lost_bytes" in frame.frame)
-        return found
+            return take(self._pieces())
+
+    def frames(self) -> list[StoredFrame]:
+        """All of them at once."""
+        return self.read(lambda pieces: [frame for piece in pieces for frame in piece])
+
+    def _pieces(self) -> Iterator[list[StoredFrame]]:
+        following, self._gaps = Following(self.store), ()
+        while piece := following.take(PIECE):
+            self._gaps = (*self._gaps, *(_gap_text(frame) for frame in piece if "lost_bytes" in frame.frame))
+            yield piece
 
     def rollups(self) -> Rollups:
         """The roll-ups as they are; empty where there are none."""

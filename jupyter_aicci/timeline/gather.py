@@ -15,6 +15,7 @@ import numpy as np
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.timeline.evidence import Evidence, Steps
 from jupyter_aicci.timeline.lanes import Frame
+from jupyter_aicci.timeline.logged import Latest
 from jupyter_aicci.timeline.lost import Gaps
 from jupyter_aicci.timeline.partition import Billed, Part, Rank, Told, partition, phase_ns
 from jupyter_aicci.timeline.records import Record, Records
@@ -25,12 +26,13 @@ MOST_NOTES = 10_000
 
 
 class Gathered:
-    """Records, samples, told phases, hangs and notes of one run so far."""
+    """Records, samples, told phases, logged values, hangs and notes of one run so far."""
 
     def __init__(self, origin_ns: int) -> None:
         self.origin_ns = origin_ns
         self.records, self.samples = Records(), Samples(origin_ns)
         self.told: dict[Rank, Told] = {}
+        self.logged = Latest()
         self.gaps = Gaps()
         self.hangs: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
@@ -47,6 +49,8 @@ class Gathered:
                 self.told.setdefault((gap.attempt, gap.node, gap.rank), Told()).lost.lose(gap)
             case "sample":
                 self.samples.take(frame)
+            case "log":
+                self.logged.take(frame)
             case "phase":
                 self._track(frame).phase(frame.time_ns, str(frame.frame["phase"]))
             case "exit":

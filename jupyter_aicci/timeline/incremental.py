@@ -40,6 +40,7 @@ from jupyter_aicci.timeline.lanes import (
     SeriesLane,
     View,
 )
+from jupyter_aicci.timeline.logged import keeps
 from jupyter_aicci.timeline.lost import Gap
 from jupyter_aicci.timeline.many import of_nodes, under_one
 from jupyter_aicci.timeline.partition import Billed
@@ -54,7 +55,6 @@ L = TypeVar("L", PhaseLane, SeriesLane)
 
 
 MOST_RANK_BARS = 32  # of more ranks the strip tells
-MOST_NAMES = 1000  # that a program logs and that are kept; of a name for each step the rest is in the frames only
 SMALL = 20_000  # records that are partitioned anew for every delta; of more, once a second
 
 
@@ -373,7 +373,7 @@ class Accumulator:
         for name, value in frame.frame["values"].items():
             drawn = self._values.get(name)
             if drawn is None:
-                if len(self._values) >= MOST_NAMES and name != "loss":
+                if not keeps(self._values, name):
                     continue
                 drawn = self._values[name] = Drawn(rank)
             drawn.add(frame, rank, t_s, float(value))

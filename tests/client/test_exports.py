@@ -14,6 +14,8 @@ from jupyter_aicci.client import CopiedRun
 from jupyter_aicci.client.exports import FORMATS, export, format_named, format_of
 from jupyter_aicci.client.tables import TABLES
 from jupyter_aicci.model.errors import HostError, UserError
+from jupyter_aicci.timeline.gather import Gathered
+from jupyter_aicci.timeline.logged import MOST_NAMES
 
 
 @pytest.fixture
@@ -50,6 +52,28 @@ def test_pictures_pages_and_traces_are_one_file(run: CopiedRun, tmp_path: Path, 
     (path,) = run.save(tmp_path / name)
     assert path == tmp_path / name
     assert path.read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["run.png", "run.html", "run.pftrace"])
+def test_each_frame_is_taken_in_once(
+    run: CopiedRun, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though picture, findings, bill and trace are made of it."""
+    seqs, take = [], Gathered.take
+    monkeypatch.setattr(Gathered, "take", lambda self, frame: (seqs.append(frame.seq), take(self, frame))[1])
+    run.save(tmp_path / name)
+    with run.source() as source:
+        assert seqs == [frame.seq for frame in source.folder.frames()]
+
+
+def test_of_a_program_that_logs_a_name_for_each_step_the_first_names_are_taken_out(run: CopiedRun) -> None:
+    """A thousand of them; the rest is in the table of metrics."""
+    with run.source() as source:
+        before = len(source.logged)
+        for step in range(2 * MOST_NAMES):
+            for rank in range(2):
+                source._log(step, {"rank": rank, "values": {f"step {step}": 1.0}})
+        assert len(source.logged) == before + 2 * (MOST_NAMES - before)
 
 
 def test_the_page_shows_a_log_as_a_terminal_would(run: CopiedRun, tmp_path: Path) -> None:
