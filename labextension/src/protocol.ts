@@ -121,10 +121,10 @@ export interface IFinding {
   readonly confidence: number;
   readonly wasted_ns: number;
   readonly wasted_micro: number;
-  readonly text: string;
-  readonly fix: string;
   /** Whether `wasted_*` is not lost, but what may be. */
   readonly at_risk: boolean;
+  readonly text: string;
+  readonly fix: string;
   readonly lanes: readonly string[];
 }
 
