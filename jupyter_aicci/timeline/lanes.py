@@ -53,8 +53,8 @@ class Tile:
     """One number of the run card and what it means."""
 
     value: str
-    note: str = ""  # where the number is from, for who wants to know
     label: str
+    note: str = ""  # where the number is from, for who wants to know
 
     def to_json(self) -> dict[str, str]:
         return {"value": self.value, "label": self.label, "note": self.note}
