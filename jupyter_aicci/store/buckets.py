@@ -25,6 +25,11 @@ STATISTICS: dict[Layout, tuple[str, ...]] = {
     "counter": ("first", "last", "gain", "slowest", "fastest", "first_s", "last_s", "count"),
     "sum": ("sum", "count"),
 }
+FOR_MEANS: dict[Layout, tuple[str, ...]] = {
+    "gauge": ("mean", "count"),
+    "counter": ("first", "last", "gain", "first_s", "last_s", "count"),
+    "sum": ("sum", "count"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,27 @@ def read(layout: Layout, stats: Floats, before: Floats | None = None) -> Folded:
     return Folded(first, low, high, last, mean, count)
 
 
+def means(layout: Layout, stats: Floats) -> tuple[Floats, Floats]:
+    """(mean, count) as `read` has them, of the statistics `FOR_MEANS` and with the bucket on the left as the first of them."""
+    now, count = stats[:, :, 1:], stats[-1, :, 1:]
+    if layout != "counter":
+        return np.where(count == 0, np.nan, now[0]), count
+    first, _, gain, first_s, last_s, _ = now
+    _, last_before, _, _, last_s_before, count_before = stats[:, :, :-1]
+    rate, _ = _rates(first, gain, first_s, last_s, count, last_before, last_s_before, count_before > 0)
+    return np.where((count == 0) | ~np.isfinite(rate), np.nan, rate), count
+
+
+def mean_columns(mean: Floats, count: Floats, each: int, layout: Layout) -> Floats:
+    """The means of `columns_of` alone."""
+    if each == 1:
+        return mean
+    weight = np.where(np.isnan(mean), 0.0, 1.0 if layout == "sum" else count)
+    total, weights = _sums(np.where(weight > 0, mean * weight, 0.0), each), _sums(weight, each)
+    with np.errstate(all="ignore"):
+        return np.where(weights > 0, total if layout == "sum" else total / weights, np.nan)
+
+
 def columns_of(found: Folded, each: int, layout: Layout) -> Folded:
     """Every `each` buckets as one column: M4 of the buckets, the mean by count, of sums the sum."""
     if each == 1:
@@ -157,12 +183,8 @@ def _read_counter(stats: Floats, before: Floats | None, empty: npt.NDArray[np.bo
     left = np.zeros((len(stats), stats.shape[1], 1)) if before is None else before[:, :, None].astype(np.float64)
     shifted = np.concatenate((left, stats[:, :, :-1]), axis=2)
     known = (shifted[-1] > 0) & ~empty
+    rate, jump = _rates(first, gain, first_s, last_s, count, shifted[1], shifted[6], known)
     with np.errstate(all="ignore"):
-        jump = first - shifted[1]
-        jump = np.where(jump < 0, first, jump)
-        rate = np.where(
-            known, (gain + jump) / (last_s - shifted[6]), np.where(count > 1, gain / (last_s - first_s), np.nan)
-        )
         edge = np.where(known, jump / (first_s - shifted[6]), np.nan)
     alone = count < 2
     low = np.fmin(np.where(alone, np.nan, slowest), edge)
@@ -171,11 +193,32 @@ def _read_counter(stats: Floats, before: Floats | None, empty: npt.NDArray[np.bo
     return Folded(rate, low, high, rate, rate, np.where(empty, 0.0, count))
 
 
+def _rates(
+    first: Floats, gain: Floats, first_s: Floats, last_s: Floats, count: Floats,
+    last_before: Floats, last_s_before: Floats, known: npt.NDArray[np.bool_],
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """(rate, growth since the bucket before), the rate from that bucket's last reading on where that is known."""
+    with np.errstate(all="ignore"):
+        jump = first - last_before
+        jump = np.where(jump < 0, first, jump)
+        inside = np.where(count > 1, gain / (last_s - first_s), np.nan)
+        return np.where(known, (gain + jump) / (last_s - last_s_before), inside), jump
+
+
 def _grouped(values: Floats, each: int) -> Floats:
     """(series, buckets) → (series, columns, each), the last column filled up with NaN."""
     missing = -values.shape[1] % each
     padded = np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
     return padded.reshape(len(values), -1, each)
+
+
+def _sums(values: Floats, each: int) -> Floats:
+    """(series, buckets) → (series, columns): bucket by bucket, as a sum over so short an axis is slow."""
+    found = values[:, ::each].copy()
+    for place in range(1, each):
+        more = values[:, place::each]
+        found[:, : more.shape[1]] += more
+    return found
 
 
 def _picked(grouped: Floats, *, last: bool) -> Floats:

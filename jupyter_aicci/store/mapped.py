@@ -13,7 +13,7 @@ import json
 import mmap
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,21 +49,30 @@ class ColumnFile:
         """How many buckets there is room for."""
         return self._blocks * BUCKETS if self._map is not None else 0
 
-    def read(self, owners: Ints, first: int, behind: int) -> Floats:
-        """(statistics, owners, buckets) of the buckets first … behind - 1; what is not there is empty."""
-        out = np.zeros((self._statistics, len(owners), behind - first), dtype=np.float64)
+    def read(self, owners: Ints, first: int, behind: int, of: Sequence[int] | None = None) -> Floats:
+        """(statistics, owners, buckets) of the buckets first … behind - 1; what is not there is empty.
+
+        `of` are the places of the statistics that are wanted, by default all.
+        """
+        wanted = self._statistics if of is None else len(of)
+        out = np.zeros((wanted, len(owners), behind - first), dtype=np.float64)
         lo, hi = max(first, 0), min(behind, self.buckets)
         here = np.flatnonzero(owners < self.owners)
         if self._map is None or lo >= hi or not len(here):
             return out
-        rows = self._rows(owners[here])
+        rows, to = self._rows(owners[here]), self._rows(here)
         begin, end = lo // BUCKETS, -(-hi // BUCKETS)
         for number in range(begin, end):
             if not self._intact(number):
                 continue
             a, b = max(lo, number * BUCKETS), min(hi, (number + 1) * BUCKETS)
             block = self._block(number)
-            out[:, here, a - first : b - first] = block[:, rows, a - number * BUCKETS : b - number * BUCKETS]
+            into, out_of = slice(a - first, b - first), slice(a - number * BUCKETS, b - number * BUCKETS)
+            if of is None:
+                out[:, to, into] = block[:, rows, out_of]
+                continue
+            for place, statistic in enumerate(of):
+                out[place, to, into] = block[statistic, rows, out_of]
         return out
 
     def add(self, owners: Ints, buckets: Ints, fold: Floats) -> None:
@@ -216,7 +225,7 @@ class ColumnFile:
 
     @staticmethod
     def _rows(owners: Ints) -> Ints | slice:
-        """A slice where owners follow each other: it is read without a copy of each."""
+        """A slice where they follow each other: it is read, or written, without a copy of each."""
         if len(owners) and np.array_equal(owners, np.arange(owners[0], owners[0] + len(owners))):
             return slice(int(owners[0]), int(owners[0]) + len(owners))
         return owners

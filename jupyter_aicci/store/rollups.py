@@ -19,11 +19,23 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
+import numpy.typing as npt
 
 from jupyter_aicci.agent.files import replacing
-from jupyter_aicci.store.buckets import Floats, Folded, Ints, columns_of, fold, read
+from jupyter_aicci.store.buckets import (
+    FOR_MEANS,
+    STATISTICS,
+    Floats,
+    Folded,
+    Ints,
+    columns_of,
+    fold,
+    mean_columns,
+    means,
+    read,
+)
 from jupyter_aicci.store.frames import ChunkRow, FrameStore
-from jupyter_aicci.store.mapped import ColumnFile, spans_text
+from jupyter_aicci.store.mapped import BUCKETS, ColumnFile, spans_text
 from jupyter_aicci.store.readings import MOST_VALUES, Readings, layout_of, readings, scope_of
 from jupyter_aicci.store.sealing import drops, numbers_of, rounds
 
@@ -53,6 +65,26 @@ class Window:
         return self.t_s, self.first[row], self.low[row], self.high[row], self.last[row]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Total:
+    """What some owners' means come to, column by column from `t_s` for `column_s` seconds."""
+
+    t_s: Floats
+    column_s: float
+    total: Floats  # over those that were seen
+    seen: npt.NDArray[np.bool_]  # (owners, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Which buckets a look reads, and how many of them are one column."""
+
+    width_s: int
+    first: int
+    behind: int
+    each: int
+
+
 class Rollups:
     """The open roll-ups in `folder`; `origin_ns` is chart second 0. Methods may be called from any thread."""
 
@@ -63,7 +95,8 @@ class Rollups:
             threading.Lock(),
         )  # who looks waits for one chunk, not for a round
         self._files: dict[tuple[str, str, int], ColumnFile] = {}
-        self._rows: dict[str, dict[str, int]] = {}  # scope -> owner -> row
+        self._rows: dict[str, dict[str, int]] = {}  # scope -> owner -> row; only ever more of them
+        self._sorted: dict[str, tuple[str, ...]] = {}  # scope -> owners in the order of their numbers
         self.base_ns = self.round = self._begun = 0
         self._lasting: set[str] = set()  # damage that no frames are left to mend
         self._incomplete = not self._read_state()
@@ -87,10 +120,23 @@ class Rollups:
         """The curves of `owners` between two chart seconds, at most `columns` wide; a counter as its rate a second."""
         scope = scope_of(metric, owners[0]) if owners else "rank"
         with self._guard:
-            known = self._rows.get(scope, {})
-            rows = np.array([known.get(whose, 1 << 30) for whose in owners], dtype=np.int64)
-            found, t_s, column_s = self._columns(scope, metric, rows, from_s, to_s, columns)
+            rows = self._rows_of(scope, owners)
+            grid = self._grid(scope, metric, len(rows), from_s, to_s, columns)
+            found = self._columns(scope, metric, rows, grid)
+        t_s, column_s = self._times(grid)
         return Window(tuple(owners), t_s, column_s, found.first, found.low, found.high, found.last, found.mean)
+
+    def total(self, metric: str, owners: Sequence[str], from_s: float, to_s: float, columns: int) -> Total:
+        """The sum of the means that `window` has of these owners, of a counter of their rates."""
+        scope = scope_of(metric, owners[0]) if owners else "rank"
+        with self._guard:
+            rows = self._rows_of(scope, owners)
+            grid = self._grid(scope, metric, len(rows), from_s, to_s, columns)
+            sums, seen = [], []
+            for part in self._means(scope, metric, rows, grid):
+                seen.append(~np.isnan(part))
+                sums.append(np.where(seen[-1], part, 0.0).sum(axis=0))
+        return Total(*self._times(grid), np.concatenate(sums), np.concatenate(seen, axis=1))
 
     def heat(
         self, metric: str, from_s: float, to_s: float, columns: int, scope: str = "rank"
@@ -98,16 +144,21 @@ class Rollups:
         """(owners, edges of the columns, means (owners, columns)) of every owner of a scope; a counter as its rate."""
         with self._guard:
             owners = self.owners(metric, scope)
-            rows = np.array([self._rows[scope][whose] for whose in owners], dtype=np.int64)
-            found, t_s, column_s = self._columns(scope, metric, rows, from_s, to_s, columns)
-        edges = np.r_[t_s, t_s[-1] + column_s] if len(t_s) else t_s
-        return owners, edges, found.mean
+            rows = self._rows_of(scope, owners)
+            grid = self._grid(scope, metric, len(rows), from_s, to_s, columns)
+            found = np.concatenate(list(self._means(scope, metric, rows, grid)), axis=1)
+        t_s, column_s = self._times(grid)
+        return owners, np.r_[t_s, t_s[-1] + column_s], found
 
     def owners(self, metric: str, scope: str = "rank") -> tuple[str, ...]:
         """Whose series of a metric may be here, in the order of their numbers."""
         with self._guard:
-            names = self._rows.get(scope, {}) if (scope, metric) in self.metrics() else {}
-        return tuple(sorted(names, key=_in_numbers))
+            names = self._rows.get(scope, {})
+            if not self._path(scope, metric, WIDTHS_S[-1]).exists():
+                return ()
+            if len(self._sorted.get(scope, ())) != len(names):
+                self._sorted[scope] = tuple(sorted(names, key=_in_numbers))
+            return self._sorted[scope] if names else ()
 
     def metrics(self) -> tuple[tuple[str, str], ...]:
         """Every (scope, metric) that is here."""
@@ -154,19 +205,36 @@ class Rollups:
                 file.close()
             self._files.clear()
 
-    def _columns(
-        self, scope: str, metric: str, rows: Ints, from_s: float, to_s: float, columns: int
-    ) -> tuple[Folded, Floats, float]:
+    def _rows_of(self, scope: str, owners: Sequence[str]) -> Ints:
+        known = self._rows.get(scope, {})
+        return np.array([known.get(whose, 1 << 30) for whose in owners], dtype=np.int64)
+
+    def _grid(self, scope: str, metric: str, owners: int, from_s: float, to_s: float, columns: int) -> _Grid:
         shift_s = (self.base_ns - self.origin_ns) / NS  # chart second of bucket 0
-        width_s = self._width(metric, scope, len(rows), to_s - from_s, columns)
+        width_s = self._width(metric, scope, owners, to_s - from_s, columns)
         first = int((from_s - shift_s) // width_s)
         behind = max(first + 1, int(-((shift_s - to_s) // width_s)))
-        each = max(1, -(-(behind - first) // columns))
+        return _Grid(width_s, first, behind, max(1, -(-(behind - first) // columns)))
+
+    def _times(self, grid: _Grid) -> tuple[Floats, float]:
+        """(where each column begins, chart seconds; seconds of a column)."""
+        first = np.arange(grid.first, grid.behind, grid.each, dtype=np.float64)
+        return (self.base_ns - self.origin_ns) / NS + first * grid.width_s, float(grid.each * grid.width_s)
+
+    def _columns(self, scope: str, metric: str, rows: Ints, grid: _Grid) -> Folded:
         layout = layout_of(scope, metric)
-        stats = self._file(scope, metric, width_s).read(rows, first - 1, behind)
-        found = columns_of(read(layout, stats[:, :, 1:], stats[:, :, 0]), each, layout)
-        t_s: Floats = shift_s + (first + each * np.arange(found.mean.shape[1], dtype=np.float64)) * width_s
-        return found, t_s, float(each * width_s)
+        stats = self._file(scope, metric, grid.width_s).read(rows, grid.first - 1, grid.behind)
+        return columns_of(read(layout, stats[:, :, 1:], stats[:, :, 0]), grid.each, layout)
+
+    def _means(self, scope: str, metric: str, rows: Ints, grid: _Grid) -> Iterator[Floats]:
+        """(owners, columns) of the means alone, some columns at a time: of many owners only so many fit the processor's cache."""
+        layout = layout_of(scope, metric)
+        file = self._file(scope, metric, grid.width_s)
+        of = [STATISTICS[layout].index(name) for name in FOR_MEANS[layout]]
+        step = grid.each * max(1, BUCKETS // grid.each)
+        for first in range(grid.first, grid.behind, step):
+            stats = file.read(rows, first - 1, min(first + step, grid.behind), of)
+            yield mean_columns(*means(layout, stats), grid.each, layout)
 
     def _width(self, metric: str, scope: str, owners: int, span_s: float, columns: int) -> int:
         """The widest buckets that fill the columns, wider where there would be too many, of those that were kept."""
@@ -234,6 +302,7 @@ class Rollups:
         if not gone or not self._rows:  # without the state nobody knows whose the rows are
             self._remove_files()
             self._rows, self.base_ns, self.round, self._begun = {}, 0, 0, 0
+            self._sorted.clear()
             self._incomplete = False
             return
         widest_ns = WIDTHS_S[-1] * NS

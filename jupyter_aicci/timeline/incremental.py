@@ -52,7 +52,7 @@ from jupyter_aicci.timeline.summary import run_summary
 from jupyter_aicci.timeline.tiles import Facts, tiles
 
 L = TypeVar("L", PhaseLane, SeriesLane)
-
+Shades = tuple[tuple[float, float], ...]
 
 MOST_RANK_BARS = 32  # of more ranks the strip tells
 SMALL = 20_000  # records that are partitioned anew for every delta; of more, once a second
@@ -72,6 +72,7 @@ class Accumulator:
         self._gauges = Gauges(self.gathered.samples)
         self._said = (-math.inf, "")  # when the bill was last parted, and what was said of it
         self._progress = ""
+        self._final: tuple[Run, int, tuple[tuple[PhaseLane, ...], Shades]] | None = None  # up to which frame, and what
         self.speedup: tuple[float, int] | None = None  # as `tiles.Facts`; told from outside, where other runs are known
         self._top_step: dict[int, int] = {}  # attempt -> highest step
 
@@ -119,8 +120,7 @@ class Accumulator:
         end_ns = max(run.ended_ns or now_ns, run.submitted_ns)
         end_s = (end_ns - run.submitted_ns) / NS
         from_s, to_s = window or (0.0, end_s)
-        bars = self._bars(run, now_ns)
-        shades = shade(of_nodes(bars), end_s)
+        bars, shades = self._bars_and_shades(run, now_ns, end_s)
         money_lane = dense(cost_lane(run, cost), 200)
         if window:
             bars = tuple(replace(bar, spans=inside(bar, from_s, to_s)) for bar in bars)
@@ -260,6 +260,15 @@ class Accumulator:
                 for rank in (own if under else ())
             ]
         return under_one(bars)
+
+    def _bars_and_shades(self, run: Run, now_ns: int, end_s: float) -> tuple[tuple[PhaseLane, ...], Shades]:
+        """The bars, and what of the bill is shaded for them; those of a run that has ended are made once."""
+        if self._final is not None and self._final[0] is run and self._final[1] == self.cursor:
+            return self._final[2]
+        bars = self._bars(run, now_ns)
+        made = bars, shade(of_nodes(bars), end_s)
+        self._final = (run, self.cursor, made) if run.ended else None
+        return made
 
     def _curves(self, run: Run) -> list[tuple[SeriesLane, Series]]:
         """Step time and logged values in the order they are drawn, their points not yet in them."""

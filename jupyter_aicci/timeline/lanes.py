@@ -7,7 +7,6 @@ Rule 3: the JSON is enough to draw everything: figure, picture and summary take 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -129,7 +128,7 @@ class HeatLane:
             **_scale(self),
             "rows": list(self.rows),
             "t": times_json(self.t_s),
-            "v": [values_json(row) for row in self.v],
+            "v": values_json(self.v),
         }
 
 
@@ -228,17 +227,36 @@ def _pair(pair: Any) -> tuple[float, float]:
 
 def times_json(t_s: Floats) -> list[float]:
     """Times to the millisecond."""
-    return [round(t, 3) for t in t_s.tolist()]
+    rounded: list[float] = t_s.round(3).tolist()
+    return rounded
 
 
-def values_json(v: Floats) -> list[float | None]:
-    """Values to six significant digits, breaks as null."""
-    return [None if math.isnan(value) else significant(value) for value in v.tolist()]
+def values_json(v: Floats) -> list[Any]:
+    """Values to six significant digits, breaks as null; of a matrix a list of its rows."""
+    import numpy as np
+
+    rounded = _significant(v)
+    gaps = np.isnan(rounded)
+    told = rounded.astype(object) if gaps.any() else rounded
+    told[gaps] = None
+    found: list[Any] = told.tolist()
+    return found
 
 
 def significant(value: float) -> float:
     """`value` to six significant digits: more than a pixel shows, half the bytes."""
     return float(f"{value:.6g}")
+
+
+def _significant(v: Floats) -> Floats:
+    """`significant` of all values at once: a strip of heat has a hundred thousand."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        places = 5 - np.floor(np.log10(np.abs(v)))
+        scale = 10.0 ** np.abs(places)
+        rounded = np.where(places < 0, np.rint(v / scale) * scale, np.rint(v * scale) / scale)
+    return np.where(np.isfinite(rounded) & (v != 0), rounded, v)
 
 
 def lane_range(lo: float, hi: float, band: tuple[float, float], total: float) -> tuple[float, float]:

@@ -9,7 +9,6 @@ Must not import: the store; roll-ups come in as `Rolled` (`store.rollups.Rollups
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -43,6 +42,7 @@ class Rolled(Protocol):
     def metrics(self) -> tuple[tuple[str, str], ...]: ...
     def owners(self, metric: str, scope: str = "rank") -> tuple[str, ...]: ...
     def window(self, metric: str, owners: Sequence[str], from_s: float, to_s: float, columns: int) -> Any: ...
+    def total(self, metric: str, owners: Sequence[str], from_s: float, to_s: float, columns: int) -> Any: ...
     def heat(
         self, metric: str, from_s: float, to_s: float, columns: int, scope: str = "rank"
     ) -> tuple[tuple[str, ...], Floats, Floats]: ...
@@ -58,7 +58,8 @@ def overview(view: View, rolled: Rolled, run: Run, width_px: int) -> View:
     logged = [lane.id for lane in view.lanes if lane.id.startswith(VALUE)]
     curves = (*drawn.steps(bool(heat)), *drawn.values(logged), *drawn.gauges())
     lanes: list[Lane] = [*bars, *heat, *curves, view.lanes[-1]]
-    return replace(view, lanes=tuple(_with_damage(lane, rolled.damaged()) for lane in lanes))
+    damaged = rolled.damaged()
+    return replace(view, lanes=tuple(_with_damage(lane, damaged) for lane in lanes) if damaged else tuple(lanes))
 
 
 class _Drawn:
@@ -112,14 +113,9 @@ class _Drawn:
             if (gauge.scope, gauge.metrics[0]) not in self._metrics:
                 continue
             owners = self._rolled.owners(gauge.metrics[0], gauge.scope)
-            t_s, each = self._means(gauge, owners)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN is NaN
-                v = (
-                    np.nanmean(each, axis=0)
-                    if gauge.mean
-                    else np.where(np.isnan(each).all(axis=0), np.nan, np.nansum(each, axis=0))
-                )
+            t_s, v = self._over_all(gauge, owners)
+            own = have_curves(owners) or gauge.share_of
+            each = self._means(gauge, owners) if own else np.empty((0, 0))
             if not self._worth(gauge, owners, each, v):
                 continue
             last = v[np.isfinite(v)][-1:]
@@ -148,13 +144,27 @@ class _Drawn:
         with np.errstate(invalid="ignore"):
             return bool((each >= gauge.least * whole).any())
 
-    def _means(self, gauge: Gauge, owners: Sequence[str]) -> Points:
-        """(t, owners x columns) in the lane's unit; of several metrics the sum of those that were seen."""
-        names = [name for name in gauge.metrics if (gauge.scope, name) in self._metrics]
-        found = [self._rolled.window(name, owners, self._from_s, self._to_s, self._width_px) for name in names]
-        means = np.stack([each.mean for each in found])
+    def _over_all(self, gauge: Gauge, owners: Sequence[str]) -> Points:
+        """(t, the sum over the owners, or their mean) in the lane's unit."""
+        found = [
+            self._rolled.total(name, owners, self._from_s, self._to_s, self._width_px) for name in self._names(gauge)
+        ]
+        seen = np.logical_or.reduce([each.seen for each in found]).sum(axis=0)
+        total = gauge.factor * np.sum([each.total for each in found], axis=0)
+        v = np.where(seen > 0, total / np.maximum(seen if gauge.mean else 1, 1), np.nan)
+        return found[0].t_s + found[0].column_s / 2, v
+
+    def _means(self, gauge: Gauge, owners: Sequence[str]) -> Floats:
+        """(owners, columns) in the lane's unit; of several metrics the sum of those that were seen."""
+        means = np.stack([
+            self._rolled.window(name, owners, self._from_s, self._to_s, self._width_px).mean
+            for name in self._names(gauge)
+        ])  # fmt: skip
         seen = ~np.isnan(means).all(axis=0)
-        return found[0].t_s + found[0].column_s / 2, gauge.factor * np.where(seen, np.nansum(means, axis=0), np.nan)
+        return gauge.factor * np.where(seen, np.nansum(means, axis=0), np.nan)
+
+    def _names(self, gauge: Gauge) -> list[str]:
+        return [name for name in gauge.metrics if (gauge.scope, name) in self._metrics]
 
     def _curve(self, metric: str, whose: str) -> tuple[Floats, Floats, float]:
         """(t, v, the last value) of one owner: four points a column."""

@@ -102,6 +102,25 @@ def test_a_counter_is_a_rate_and_a_heat_map_has_a_row_for_each_rank(tmp_path: Pa
     store.close()
 
 
+@pytest.mark.parametrize("metric", ["cpu", "read"])
+@pytest.mark.parametrize("columns", [7, 25, 150])
+def test_means_alone_are_those_of_the_window(tmp_path: Path, metric: str, columns: int) -> None:
+    """A strip of heat and a sum over all owners read less than a window does and have the same numbers, gaps included."""
+    store = filled(tmp_path, 1500, without=range(300, 600))
+    rollups = rolled(tmp_path, store)
+    owners = rollups.owners(metric)
+    for from_s in (0, 130):
+        window = rollups.window(metric, owners, from_s, 1500, columns)
+        _, edges, heat = rollups.heat(metric, from_s, 1500, columns)
+        total = rollups.total(metric, owners, from_s, 1500, columns)
+        np.testing.assert_allclose(heat, window.mean, rtol=1e-12)
+        assert edges[:-1].tolist() == total.t_s.tolist() == window.t_s.tolist()
+        np.testing.assert_array_equal(total.seen, ~np.isnan(window.mean))
+        np.testing.assert_allclose(total.total, np.nansum(window.mean, axis=0), rtol=1e-12)
+    rollups.close()
+    store.close()
+
+
 def test_silence_is_a_gap(tmp_path: Path) -> None:
     """Nothing is drawn across it, and the rate after it does not begin before it."""
     store = filled(tmp_path, 1500, without=range(300, 600))

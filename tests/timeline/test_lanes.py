@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timeline_builders import a_failed_run, a_long_run, at
 
-from jupyter_aicci.timeline.lanes import HeatLane, SeriesLane, lane_range, view_from_json
+from jupyter_aicci.timeline.lanes import HeatLane, SeriesLane, lane_range, significant, values_json, view_from_json
 from jupyter_aicci.timeline.view import view
 
 TABLE = json.loads(Path(__file__).with_name("lane_range.json").read_text())
@@ -47,6 +47,15 @@ def test_lane_range_draws_lo_at_the_bands_bottom_and_hi_at_its_top(
 
     assert pixel(hi) == pytest.approx(top, abs=0.01)
     assert pixel(lo) == pytest.approx(bottom, abs=0.01)
+
+
+@given(st.lists(st.floats(-1e15, 1e15), max_size=20))
+def test_values_have_six_significant_digits_in_json(values: list[float]) -> None:
+    """All at once as one by one, but for ties; and again they stay the same."""
+    told = values_json(np.array([*values, math.nan, 0.0, 1e-9, 310_000.4]))
+    assert told[len(values) :] == [None, 0.0, 1e-9, 310_000.0]
+    assert told[: len(values)] == pytest.approx([significant(value) for value in values], rel=1.1e-6)
+    assert values_json(np.array(told, dtype=np.float64)) == told
 
 
 @pytest.mark.parametrize("build", [a_long_run, a_failed_run])

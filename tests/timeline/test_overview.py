@@ -29,6 +29,10 @@ class OneDevice:
         mean = np.array([MEANS[metric]])
         return SimpleNamespace(t_s=np.arange(3.0), column_s=1.0, mean=mean)
 
+    def total(self, metric: str, owners: Sequence[str], from_s: float, to_s: float, columns: int) -> Any:
+        mean = np.array([MEANS[metric]])
+        return SimpleNamespace(t_s=np.arange(3.0), column_s=1.0, total=np.nansum(mean, axis=0), seen=~np.isnan(mean))
+
     def heat(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("no rank told its steps")
 
