@@ -75,6 +75,7 @@ class Run:
     corrections: tuple[Corrected, ...] = ()  # of its bill
     true_since_ns: int = 0  # since when its --stop-if is true, 0 = it is not, or not for long
     budget_note: str = ""  # how much of its budget is spent, since that is worth telling
+    settled: bool = False  # whether its journal says what was wrong with it and where its money went
 
     @property
     def name(self) -> str:
@@ -178,6 +179,8 @@ def apply(run: Run, event: Event) -> Run:
             return replace(run, budget_note=event.text)
         case Noted(topic="promise"):
             return replace(run, promise=event.data)
+        case Noted(topic="bill"):
+            return replace(run, settled=True)
     return run
 
 

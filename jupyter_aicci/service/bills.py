@@ -1,21 +1,21 @@
-"""Bills with what they paid for: each run's time by phase, gathered from its frames while somebody asks, kept when it has ended.
+"""Bills with what they paid for: each run's time by phase, from its frames while it lives, from the journal when it has ended.
 
-In: the runs, their frames. Out: the answer of GET /v1/runs/REF/cost, reports over all runs, FOCUS rows, and the numbers that a
---stop-if asks for.
+In: the runs, what is gathered from their frames. Out: the answer of GET /v1/runs/REF/cost, reports over all runs, FOCUS rows, and
+the numbers that a --stop-if asks for.
 Rule 1: of a run that has ended the journal's row "bill" is the truth: the report on day 90 is the report on day 1, whatever later
 versions would make of its frames.
-Rule 2: numpy comes in with the first run that is looked at; frames are fed once, behind a cursor.
+Rule 2: who asks for a bill waits until the run's frames are read; a --stop-if asks again instead.
 Rule 3: a mistake in here costs the breakdown, never the ledger and never the run.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_aicci.model.errors import AicciError
 from jupyter_aicci.model.events import Noted
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
@@ -24,65 +24,20 @@ from jupyter_aicci.pricing.focus import focus_rows
 from jupyter_aicci.pricing.meter import Ledger, cost_micro, rate_micro_per_h
 from jupyter_aicci.pricing.report import Bill, report
 from jupyter_aicci.pricing.waste import Breakdown, breakdown, breakdown_from_json, headline
-from jupyter_aicci.service.lazy import bring_timeline
+from jupyter_aicci.service.gathering import Gathering
 from jupyter_aicci.service.limits import running_s
 from jupyter_aicci.service.runs import Runs
-from jupyter_aicci.store.frames import FrameStore
-from jupyter_aicci.store.paths import Home
-from jupyter_aicci.store.remake import open_whole
 
 if TYPE_CHECKING:
     from jupyter_aicci.timeline.gather import Gathered
+    from jupyter_aicci.timeline.logged import Logged
     from jupyter_aicci.timeline.partition import Part
 
 TOPIC = "bill"
-BATCH = 5000
 WINDOW_NS = 60 * NS  # what "now" means for shares and step times
 MJ_PER_KWH = 3.6e9
 
 LOG = logging.getLogger("aicci.service")
-Stores = Callable[[Run], AbstractContextManager[FrameStore | None]]
-
-
-@dataclass(slots=True, kw_only=True)
-class Logged:
-    """The latest value that rank 0 logged under one name, and from where to where a count such as `epoch` went."""
-
-    value: float
-    first: float
-    first_ns: int
-    changed_ns: int  # when it got its latest value
-
-
-@dataclass(slots=True, kw_only=True)
-class Watched:
-    """What the frames of one run have said so far."""
-
-    gathered: Gathered
-    cursor: int = 0
-    logged: dict[str, Logged] = field(default_factory=dict)
-
-    def feed(self, store: FrameStore) -> None:
-        """Take in the frames behind the cursor, each once, also where one of them cannot be taken."""
-        while self.cursor < store.last_seq:
-            batch: list[Any] = store.since(self.cursor, BATCH)
-            if not batch:
-                return
-            for stored in batch:
-                self.cursor = stored.seq
-                self.gathered.take(stored)
-                if stored.frame.get("k") == "log" and stored.frame.get("rank") == 0:
-                    self._log(stored.frame["values"], stored.time_ns)
-
-    def _log(self, values: Mapping[str, Any], time_ns: int) -> None:
-        for name, value in values.items():
-            if not isinstance(value, (int, float)):
-                continue
-            known = self.logged.get(name)
-            if known is None:
-                self.logged[name] = Logged(value=value, first=value, first_ns=time_ns, changed_ns=time_ns)
-            elif value != known.value:
-                known.value, known.changed_ns = value, time_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,19 +54,25 @@ class _Span:
 class Bills:
     """The bills of every run."""
 
-    def __init__(self, runs: Runs, stores: Stores) -> None:
-        self._runs, self._stores = runs, stores
-        self._watched: dict[RunId, Watched] = {}
-        self._final: dict[RunId, Breakdown | None] = {}
+    def __init__(self, runs: Runs, gathering: Gathering) -> None:
+        self._runs, self._gathering = runs, gathering
+        self._final: dict[RunId, Breakdown] = {}
 
-    def bill(self, run: Run) -> Bill:
-        """The run's ledger, and what its time was as far as its frames tell."""
+    async def bill(self, run: Run) -> Bill:
+        """The run's ledger, and what its time was as far as its frames tell; where they cannot be read, the ledger alone."""
+        there = bool(run.attempts)
+        if there and not run.settled:
+            try:
+                await self._gathering.complete(run)
+            except AicciError:
+                there = False
+        run = self._runs[run.id]  # that was a while, perhaps
         ledger = self._runs.ledger(run)
-        return Bill(run=run, ledger=ledger, breakdown=self._breakdown(run, ledger))
+        return Bill(run=run, ledger=ledger, breakdown=self._breakdown(run, ledger) if there else None)
 
-    def answer(self, run: Run) -> dict[str, Any]:
+    async def answer(self, run: Run) -> dict[str, Any]:
         """The answer of GET /v1/runs/REF/cost."""
-        bill = self.bill(run)
+        bill = await self.bill(run)
         known = bill.breakdown or Breakdown(phases=())
         told = known.to_json() if bill.ledger.known else _without_money(known.to_json())
         return (
@@ -120,9 +81,9 @@ class Bills:
             | {"headline": headline(known, bill.ledger.currency, priced=not bill.ledger.unpriced)}
         )
 
-    def report(self, by: str) -> dict[str, Any]:
+    async def report(self, by: str) -> dict[str, Any]:
         """The answer of GET /v1/costs?by=…: every run that has held a node."""
-        lines = report(self._all(), by)
+        lines = report(await self._all(), by)
         totals: dict[str, int] = {}
         for line in lines:
             totals[line.currency] = totals.get(line.currency, 0) + line.amount_micro
@@ -133,12 +94,12 @@ class Bills:
             "unpriced": any(line.unpriced for line in lines),
         }
 
-    def focus(self) -> dict[str, Any]:
+    async def focus(self) -> dict[str, Any]:
         """The answer of GET /v1/costs/focus."""
-        return {"version": "1.2", "rows": list(focus_rows(self._all()))}
+        return {"version": "1.2", "rows": list(focus_rows(await self._all()))}
 
     def settle(self, run: Run) -> None:
-        """The run has ended: what its time was goes into its journal, once."""
+        """The run has ended and its frames are read: what its time was goes into its journal, once."""
         try:
             if run.attempts and self._from_journal(run) is None:
                 found = self._gather(run, self._runs.ledger(run))
@@ -147,11 +108,9 @@ class Bills:
                 self._runs.record((row,))
         except Exception:
             LOG.exception("what the time of run %s was is not written down", run.id)
-        self._watched.pop(run.id, None)
-        self._final.pop(run.id, None)
 
-    def values(self, run: Run, names: Iterable[str]) -> dict[str, float]:
-        """The numbers of a --stop-if as of now; those that are not known are not in it."""
+    def values(self, run: Run, names: Iterable[str]) -> dict[str, float] | None:
+        """The numbers of a --stop-if as of now; those that are not known are not in it. None while its frames are being read."""
         names, now_ns = set(names), self._runs.clock.now_ns()
         cost = cost_micro(run, now_ns) if run.cost_known else None
         found: dict[str, float | None] = {
@@ -162,84 +121,55 @@ class Bills:
             "running": running_s(run, now_ns),
         }
         if names - found.keys():
+            if not self._gathering.ready(run):
+                self._gathering.read(run)
+                return None
             found |= self._from_frames(run, names, now_ns)
         return {name: value for name, value in found.items() if name in names and value is not None}
 
     # ---- from the frames ----
 
-    def _all(self) -> list[Bill]:
-        return [self.bill(run) for run in self._runs.newest_first() if run.attempts or run.corrections]
+    async def _all(self) -> list[Bill]:
+        return [await self.bill(run) for run in self._runs.newest_first() if run.attempts or run.corrections]
 
     def _breakdown(self, run: Run, ledger: Ledger) -> Breakdown | None:
-        if not run.attempts:
-            return None
-        if run.ended:
-            if run.id not in self._final:
-                self._final[run.id] = self._from_journal(run)
-            if self._final[run.id] is not None:
-                return self._final[run.id]
         try:
-            return self._gather(run, ledger)
+            return self._from_journal(run) or self._gather(run, ledger)
         except Exception:
             LOG.exception("what the time of run %s was", run.id)
             return None
 
     def _from_journal(self, run: Run) -> Breakdown | None:
-        rows = (event for _, event in self._runs.journal.rows(run.id))
-        written = [event for event in rows if isinstance(event, Noted) and event.topic == TOPIC]
-        return breakdown_from_json(written[0].data) if written else None
+        """What the row "bill" says, None where there is none."""
+        if run.id not in self._final and self._runs[run.id].settled:
+            rows = (event for _, event in self._runs.journal.rows(run.id))
+            written = (event for event in rows if isinstance(event, Noted) and event.topic == TOPIC)
+            self._final[run.id] = breakdown_from_json(next(written).data)
+        return self._final.get(run.id)
 
     def _gather(self, run: Run, ledger: Ledger) -> Breakdown:
-        watched = self._watch(run)
-        parts = watched.gathered.parts(run, ledger.entries)
+        gathered = self._gathering.of(run).gathered
         return breakdown(
-            parts,
-            steps=_first_steps(watched.gathered),
-            epoch_micro=_epoch_micro(run, watched.logged.get("epoch")),
-            energy_kwh=_energy_kwh(watched.gathered),
+            gathered.parts(run, ledger.entries),
+            steps=_first_steps(gathered),
+            epoch_micro=_epoch_micro(run, gathered.logged.by_name.get("epoch")),
+            energy_kwh=_energy_kwh(gathered),
         )
 
-    def _watch(self, run: Run) -> Watched:
-        """What the run's frames have said, up to now."""
-        watched = self._watched.get(run.id)
-        if watched is None:
-            bring_timeline()
-            from jupyter_aicci.timeline.gather import Gathered
-
-            watched = Watched(gathered=Gathered(run.submitted_ns))
-            if not run.ended:
-                self._watched[run.id] = watched
-        with self._stores(run) as store:
-            if store is not None:
-                watched.feed(store)
-        return watched
-
     def _from_frames(self, run: Run, names: set[str], now_ns: int) -> dict[str, float | None]:
-        watched = self._watch(run)
-        found: dict[str, float | None] = {f"log.{name}": logged.value for name, logged in watched.logged.items()}
+        gathered = self._gathering.of(run).gathered
+        found: dict[str, float | None] = {
+            f"log.{name}": logged.value for name, logged in gathered.logged.by_name.items()
+        }
         if "steps" in names:
-            found["steps"] = float(_first_steps(watched.gathered))
+            found["steps"] = float(_first_steps(gathered))
         if "wasted_cost" in names and run.cost_known:
             found["wasted_cost"] = self._gather(run, self._runs.ledger(run)).micro("waste") / 1e6
         spans = _last_minute(run, now_ns)
         if spans and names & {"useful", "waste", "data_wait", "straggler_wait", "step_time"}:
-            found |= _shares(watched.gathered.parts(run, spans))
-            found["step_time"] = _step_s(watched.gathered, run, now_ns)
+            found |= _shares(gathered.parts(run, spans))
+            found["step_time"] = _step_s(gathered, run, now_ns)
         return found
-
-
-@contextmanager
-def frames_of(home: Home, open_store: Callable[[RunId], FrameStore | None], run: Run) -> Iterator[FrameStore | None]:
-    """The run's frames, closed again where the loop does not have them open; None where there are none."""
-    store = open_store(run.id)
-    if store is not None or not home.frames_db(run.id).exists():
-        yield store
-        return
-    store = open_whole(home.run_dir(run.id), home.frames_db(run.id))
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _without_money(body: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 In: a run, the numbers of `bills.values`. Out: rows: since when it is true (so that a service killed meanwhile goes on counting),
 that it is no longer, and the wish to stop with the numbers that brought it about.
 Rule 1: at most once a second, and no more than a fiftieth of the service's time.
-Rule 2: what is not known is not true; a number that goes missing begins the time anew.
+Rule 2: what is not known is not true; a number that goes missing begins the time anew. While the run's frames are still being
+read, as after a start of the service, nothing is decided and nothing begins anew.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SHARE = 50.0
 TELL_S = 10.0  # a condition that is true for less is not written down: it may come and go every second
 
 LOG = logging.getLogger("aicci.service")
-Values = Callable[[Run, tuple[str, ...]], Mapping[str, float]]
+Values = Callable[[Run, tuple[str, ...]], Mapping[str, float] | None]
 parsed = lru_cache(maxsize=256)(parse_condition)
 
 
@@ -68,6 +69,8 @@ class Conditions:
     def _look(self, run: Run, looked: Looked, now_ns: int) -> tuple[Event, ...]:
         condition = parsed(run.spec.stop_if)
         values = self._values(run, condition.names)
+        if values is None:
+            return ()
         if not condition.of(values):
             looked.since_ns = 0
             return (_note(run, now_ns, 0, f"{condition.text}: no longer so"),) if run.true_since_ns else ()

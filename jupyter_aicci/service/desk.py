@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,14 @@ from jupyter_aicci.model.states import ExitClass, State, Step
 from jupyter_aicci.model.text import NOT_SET, money
 from jupyter_aicci.pricing.book import PriceBook
 from jupyter_aicci.provision import launcher_environment, rank_environment
-from jupyter_aicci.service.bills import Bills, frames_of
+from jupyter_aicci.service.bills import Bills
 from jupyter_aicci.service.conditions import Conditions
 from jupyter_aicci.service.engine import Engine
+from jupyter_aicci.service.gathering import Gathering
 from jupyter_aicci.service.limits import moment_ns, parse_deadline_ns, refuse_budget
 from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.runs import Runs, same_spec
+from jupyter_aicci.service.settling import Settling
 from jupyter_aicci.service.speed import Speeds
 from jupyter_aicci.service.views import Views
 from jupyter_aicci.store.disk import from_os_error
@@ -45,20 +46,26 @@ class Desk:
 
     def __init__(self, home: Home, runs: Runs, loop: Loop, engine: Engine, prices: PriceBook) -> None:
         self.home, self.runs, self.loop, self.engine, self.prices = home, runs, loop, engine, prices
-        self.views = Views(home, runs, loop.store, engine.look_closer)
-        self.speeds = Speeds(home, runs, self.views, loop)
-        self.views.facts = self.speeds.facts
-        self.bills = Bills(runs, partial(frames_of, home, loop.store))
+        self.gathering = Gathering(home, runs, loop.store)
+        self.views = Views(home, runs, self.gathering, loop.store, engine.look_closer)
+        self.speeds = Speeds(home, runs, self.gathering, self.views, loop)
+        self.views.facts, self.views.facts_known = self.speeds.facts, self.speeds.complete
+        self.bills = Bills(runs, self.gathering)
+        self.settling = Settling(home, runs, self.gathering, self.views, self.speeds, self.bills)
         self.conditions = Conditions(self.bills.values)
         loop.settle, loop.conditions = self._settle, self.conditions.rows
         self.started_ns = runs.clock.now_ns()
         self.shut_down: Callable[[], None] = lambda: None
 
-    def _settle(self, run: Run) -> None:
-        """The run has ended: what was wrong with it and where its money went goes into its journal."""
-        self.views.settle(run)
-        self.bills.settle(run)
+    def _settle(self, run: Run, then: Callable[[Run], None]) -> None:
+        """The run has ended: what was wrong with it and where its money went goes into its journal, then `then` is called."""
         self.conditions.forget(run)
+        self.settling.end(run, self.loop.store(run.id), then)
+
+    def close(self) -> None:
+        """Read and settle nothing more; the next service does what is left."""
+        self.settling.close()
+        self.gathering.close()
 
     def status(self) -> dict[str, Any]:
         """The answer of GET /v1/status."""

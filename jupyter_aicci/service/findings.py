@@ -76,8 +76,16 @@ class Findings:
         return looked.found if looked else ()
 
     async def complete(self, run: Run) -> None:
-        """Return when no thread looks at the run."""
+        """Return when the run was looked at."""
         self.of(run)
+        await self.looked(run)
+
+    def looks_at(self, run: Run) -> bool:
+        """Whether a thread looks at the run."""
+        return run.id in self._going
+
+    async def looked(self, run: Run) -> None:
+        """Return when no thread looks at the run."""
         while run.id in self._going:
             await self._going[run.id].wait()
 

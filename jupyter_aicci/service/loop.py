@@ -79,7 +79,7 @@ class Loop:
         self._board = board
         runs.told = self.told
         self.conditions: Callable[[Run, int], tuple[Event, ...]] = lambda run, now_ns: ()  # what --stop-if brings about
-        self.settle: Callable[[Run], None] = lambda run: None  # while the frames of a run that has ended are still open
+        self.settle: Callable[[Run, Callable[[Run], None]], None] = _at_once  # of a run that has ended; open until then
         self.keep: Callable[[Run, FrameStore], None] = lambda run, store: None  # the frames of a run that goes on
         self.put_away: Callable[[Run, FrameStore | None], None] = _close  # of one that has ended; None: it never began
         self._watches = Watches(home, runs, engine)
@@ -210,17 +210,20 @@ class Loop:
             self._let_go(self._runs[run.id])
 
     def _let_go(self, run: Run) -> None:
-        """The run holds nothing any more: others may start; if it has ended, nothing is kept of it."""
+        """The run holds nothing any more: others may start; if it has ended, it is settled and put away."""
         self._changed = True
         if self._line is not None:
             self._line.released(run)
         if not run.ended:
             return
         self._faults.pop(run.id, None)
-        self.settle(run)
+        self._forget_secrets(run)
+        self.settle(run, self._put_away)
+
+    def _put_away(self, run: Run) -> None:
+        """Nothing is kept of it."""
         watch = self._watches.let_go(run.id)
         self.put_away(run, watch.feed.store if watch is not None else None)
-        self._forget_secrets(run)
 
     def _bury(self, run: Run) -> None:
         """End a run whose folder was deleted while no service looked: nothing more can be known of it, nothing run again."""
@@ -412,6 +415,10 @@ class Loop:
             self._faults[run.id] = (again_ns, str(error))
         else:
             self._faults.pop(run.id, None)
+
+
+def _at_once(run: Run, then: Callable[[Run], None]) -> None:
+    then(run)
 
 
 def _close(run: Run, store: FrameStore | None) -> None:

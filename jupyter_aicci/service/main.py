@@ -84,6 +84,7 @@ async def _serve(
     for loss in journal.losses:
         LOG.warning("%s", loss)
     loop.adopt()
+    desk.settling.resume()
     ready()
     asyncio.get_running_loop().call_later(WARM_UP_S, _warm, loop, asyncio.get_running_loop())
     asyncio.get_running_loop().call_later(UPKEEP_FIRST_S, _tend, upkeep, asyncio.get_running_loop())
@@ -91,6 +92,7 @@ async def _serve(
     LOG.info("service ends; runs go on")
     server.stop()
     _withdraw(home)
+    desk.close()
     upkeep.close()
     loop.close()
     await asyncio.sleep(0)  # the answer of the shutdown goes out

@@ -37,8 +37,7 @@ class RunList(JsonHandler):
 
 class OneRun(JsonHandler):
     async def get(self, ref: str) -> None:
-        run = self.desk.runs.find(ref)
-        await self.desk.views.complete(run)
+        run = await self.desk.views.complete(self.desk.runs.find(ref))
         self.answer(self.desk.runs.details(run) | {"findings": list(self.desk.views.findings(run))})
 
 
@@ -81,32 +80,32 @@ class Logs(JsonHandler):
 
 
 class Cost(JsonHandler):
-    def get(self, ref: str) -> None:
-        self.answer(self.desk.bills.answer(self.desk.runs.find(ref)))
+    async def get(self, ref: str) -> None:
+        self.answer(await self.desk.bills.answer(self.desk.runs.find(ref)))
 
-    def post(self, ref: str) -> None:
+    async def post(self, ref: str) -> None:
         run = self.desk.correct(self.desk.runs.find(ref), self.body(), self.caller)
-        self.answer(self.desk.bills.answer(run), 201)
+        self.answer(await self.desk.bills.answer(run), 201)
 
 
 class Costs(JsonHandler):
-    def get(self) -> None:
+    async def get(self) -> None:
         by = self.get_query_argument("by", "user")
         if by not in BY:
             raise UserError("bad_by", f"?by={by}: expected one of {', '.join(BY)}.", field="by")
-        self.answer(self.desk.bills.report(by))
+        self.answer(await self.desk.bills.report(by))
 
 
 class Focus(JsonHandler):
-    def get(self) -> None:
-        self.answer(self.desk.bills.focus())
+    async def get(self) -> None:
+        self.answer(await self.desk.bills.focus())
 
 
 class View(JsonHandler):
     async def get(self, ref: str) -> None:
         width_px = self.whole("width_px", 800, low=50, high=10_000)
         run, window = self.desk.runs.find(ref), self._window()
-        await self.desk.views.complete(run)
+        run = await self.desk.views.complete(run)
         self.answer(self.desk.views.view(run, width_px=width_px, window=window).to_json())
 
     def _window(self) -> tuple[float, float] | None:

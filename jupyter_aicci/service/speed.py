@@ -7,6 +7,7 @@ Rule 1: computed when it is asked for, and of several ranks also when findings a
 rank has no ratio, and is measured when it or a sibling is asked for. A run that lives is looked at again after `EVERY_S` at the
 earliest, and never takes more than a twentieth of the service's time.
 Rule 2: what is not known is null with a reason, and a forecast without a measurement over nodes is refused.
+Rule 3: a run whose frames are still being read (`Gathering`) is not known yet; who can wait for it awaits `complete` first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ from jupyter_aicci.store.disk import from_os_error
 from jupyter_aicci.store.paths import Home
 
 if TYPE_CHECKING:
+    from jupyter_aicci.service.gathering import Gathering
     from jupyter_aicci.service.loop import Loop
     from jupyter_aicci.service.views import Views
     from jupyter_aicci.speedup.fit import Sample
@@ -44,8 +47,8 @@ Json = dict[str, Any]
 class Speeds:
     """What is known of the speed of every run."""
 
-    def __init__(self, home: Home, runs: Runs, views: Views, loop: Loop) -> None:
-        self._home, self._runs, self._views, self._loop = home, runs, views, loop
+    def __init__(self, home: Home, runs: Runs, gathering: Gathering, views: Views, loop: Loop) -> None:
+        self._home, self._runs, self._gathering, self._views, self._loop = home, runs, gathering, views, loop
         self._known: dict[RunId, tuple[float, Json]] = {}  # (when to look again, what was measured)
 
     async def speed(self, run: Run, nodes: Sequence[int] = ()) -> Json:
@@ -53,6 +56,8 @@ class Speeds:
 
         Frames are read here, as for a view; models are fitted in a thread.
         """
+        await self._read((*self._kin(run), run))
+        run = self._runs[run.id]  # that was a while, perhaps
         own, siblings = self.measured(run), self.siblings(run)
         ratio, why = self._ratio(own, siblings)
         shares = {count: self._bandwidth(run, count) for count in nodes}
@@ -70,8 +75,7 @@ class Speeds:
 
         A mistake in here costs the ratio, never what else is shown.
         """
-        attempt = run.attempt
-        if attempt is None or attempt.placement.world_size < 2:
+        if not _has_ratio(run):
             return {}
         try:
             ratio, _ = self._ratio(self.measured(run), self.siblings(run))
@@ -80,32 +84,65 @@ class Speeds:
             return {}
         return {"speedup": {"efficiency": ratio["ratio"], "ranks": ratio["ranks"], "measured": True}} if ratio else {}
 
+    def ready(self, run: Run) -> bool:
+        """Whether `facts` of the run can be told without frames of others that are not read yet."""
+        others = self._kin(run) if _has_ratio(run) else ()
+        return all(self._fresh(one) is not None or self._gathering.ready(one) for one in others)
+
+    async def complete(self, run: Run) -> None:
+        """Return when `facts` of the run can be told, whatever frames of others that takes."""
+        if _has_ratio(run):
+            await self._read(self._kin(run))
+
+    async def _read(self, runs: Iterable[Run]) -> None:
+        """Have runs measured whose frames are not read yet; one whose frames cannot be read stays unknown."""
+        for run in runs:
+            if self._fresh(run) is None:
+                with suppress(AicciError):
+                    await self._gathering.complete(run)
+                    self.measured(run)
+
     def measured(self, run: Run) -> Json:
         """What the run itself showed; of an ended run as it was kept."""
+        found = self._fresh(run)
+        if found is not None:
+            return found
+        began_s = time.monotonic()
+        final = self._gathering.ready(run) and run.ended
+        found = self._measure(run) | {"final": final}
+        path = self._home.speed_json(run.id)
+        if final and path.parent.is_dir():  # also that there is nothing: its frames are not read again for that
+            try:
+                write_json(path, found)
+            except OSError as error:
+                raise from_os_error(error, path, "writing to") from None
+        return self._keep(run, found, began_s)
+
+    def _fresh(self, run: Run) -> Json | None:
+        """What was measured, where that is not to be done again."""
         again_s, known = self._known.get(run.id, (0.0, None))
         began_s = time.monotonic()
         if known is not None and (known["final"] or (not run.ended and began_s < again_s)):
             return known
-        path = self._home.speed_json(run.id)
-        found = read_json(path) if run.ended else None
-        if found is None:
-            found = self._measure(run) | {"final": run.ended}
-            if run.ended and found["measured"] and path.parent.is_dir():
-                try:
-                    write_json(path, found)
-                except OSError as error:
-                    raise from_os_error(error, path, "writing to") from None
+        found: Json | None = read_json(self._home.speed_json(run.id)) if run.ended else None
+        return None if found is None else self._keep(run, found, began_s)
+
+    def _keep(self, run: Run, found: Json, began_s: float) -> Json:
         took_s = time.monotonic() - began_s
         self._known[run.id] = began_s + max(EVERY_S, SHARE * took_s), found
         return found
 
     def siblings(self, run: Run) -> list[Json]:
         """What was measured of this program on this kind of accelerator, the run itself included, newest first."""
-        if not run.spec.fingerprint:
-            return []
-        same = [other for other in self._runs.newest_first() if _kin(other) == _kin(run)]
-        known = [self.measured(other) for other in same[:MOST_SIBLINGS] if other.attempts]
+        known = [self.measured(other) for other in self._kin(run)]
         return [one for one in known if one["measured"]]
+
+    def _kin(self, run: Run) -> tuple[Run, ...]:
+        """Runs of this program on this kind of accelerator that began, the run itself included, newest first."""
+        if not run.spec.fingerprint:
+            return ()
+        same = [other for other in self._runs.newest_first() if _kind(other) == _kind(run)]
+        return tuple(other for other in same[:MOST_SIBLINGS] if other.attempts)
 
     def _measure(self, run: Run) -> Json:
         attempt = run.attempt
@@ -125,6 +162,8 @@ class Speeds:
         none: Json = {"measured": None, "why": "it has not started", "power_w": None, "mfu": None, "mfu_why": ""}
         if attempt is None or placement is None:
             return about | none
+        if not self._gathering.ready(run):
+            return about | none | {"why": "its frames are still being read"}
         evidence = self._views.evidence(run)
         found = measured(evidence)
         if found is None:
@@ -132,7 +171,7 @@ class Speeds:
         from jupyter_aicci.speedup.mfu import utilisation
 
         used = utilisation(
-            self._views.accumulator(run).logged(), step_s=found.step_s, accelerator=placement.shape.accelerator
+            self._gathering.of(run).logged(), step_s=found.step_s, accelerator=placement.shape.accelerator
         )
         return about | {
             "measured": found.to_json(),
@@ -276,7 +315,12 @@ def samples_have_batch(siblings: Sequence[Json]) -> bool:
     return all(one["measured"]["batch"] for one in siblings)
 
 
-def _kin(run: Run) -> tuple[str, ...]:
+def _has_ratio(run: Run) -> bool:
+    """Whether a run of its size can be compared with a smaller one."""
+    return run.attempt is not None and run.attempt.placement.world_size > 1
+
+
+def _kind(run: Run) -> tuple[str, ...]:
     """What siblings have in common."""
     shape = run.attempt.placement.shape if run.attempt else None
     kind = (shape.accelerator or shape.name) if shape else ""

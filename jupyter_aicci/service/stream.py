@@ -111,7 +111,7 @@ class Watcher:
             await self._desk.runs.bell.wait(min(left_s, LOOK_S) if run.holds_nodes else left_s)
 
     async def _send_view(self) -> None:
-        run = self._run()
+        run = await self._desk.views.complete(self._run())
         self._tail.begin(run)
         view = self._desk.views.view(run, width_px=self._width_px)
         self._mark = self._desk.views.mark(run, view, width_px=self._width_px)
@@ -120,6 +120,8 @@ class Watcher:
 
     async def _send_delta(self) -> bool:
         """Send what is new; true when there was something."""
+        run = self._run()
+        await (self._desk.views.complete(run) if run.ended else self._desk.gathering.complete(run))
         run = self._run()
         assert self._mark is not None, "a view goes first"
         delta = self._desk.views.delta(run, self._mark)

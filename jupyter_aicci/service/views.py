@@ -1,29 +1,26 @@
-"""Timeline views of runs: one accumulator a run, fed from its frames when somebody looks, shared by all who look.
+"""Timeline views of runs and what changed since one, drawn from what is gathered from their frames.
 
-Rule 1: numpy and the timeline come in with the first view, so that a service nobody looks at stays small.
-Rule 2: runs that live keep their accumulator; of those that have ended the latest few do.
+Rule 1: a view shows what is gathered so far; who shows one to somebody awaits `complete` before it.
+Rule 2: a long run that has ended is drawn from its roll-ups, and its frames are not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_aicci.model.events import Noted
-from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.pricing.meter import cost_series, meter
 from jupyter_aicci.service.bills import TOPIC as BILL
 from jupyter_aicci.service.findings import Findings, Json
-from jupyter_aicci.service.lazy import bring_timeline
+from jupyter_aicci.service.gathering import Gathering, Stores, frames_of
 from jupyter_aicci.service.logs import tail_text
 from jupyter_aicci.service.long_runs import LongRuns
 from jupyter_aicci.service.runs import Runs
-from jupyter_aicci.store.frames import FrameStore
 from jupyter_aicci.store.paths import Home
-from jupyter_aicci.store.remake import open_whole
 
 if TYPE_CHECKING:
     from jupyter_aicci.store.rollups import Rollups
@@ -32,26 +29,18 @@ if TYPE_CHECKING:
     from jupyter_aicci.timeline.incremental import Accumulator
     from jupyter_aicci.timeline.lanes import View
 
-ENDED_KEPT = 8
-BATCH = 5000
-
 
 class Views:
     """Views and deltas of every run."""
 
     def __init__(
-        self,
-        home: Home,
-        runs: Runs,
-        open_store: Callable[[RunId], FrameStore | None],
-        look_closer: Callable[[Run], None],
+        self, home: Home, runs: Runs, gathering: Gathering, stores: Stores, look_closer: Callable[[Run], None]
     ) -> None:
-        self._home, self._runs = home, runs
-        self._open_store = open_store  # the store that the loop has open, if it has
-        self._kept: dict[RunId, Accumulator] = {}
+        self._home, self._runs, self._gathering, self._stores = home, runs, gathering, stores
         self._long = LongRuns(home)
         self.facts: Callable[[Run], Json] = lambda run: {}  # what else is known of a run for its findings
         self.whole: Callable[[Run], bool] = lambda run: True  # whether a run that has ended is put away
+        self.facts_known: Callable[[Run], Awaitable[None]] = _known  # returns when all of that can be told
         self._findings = Findings(runs, lambda run: self.evidence(run, self._told_facts(run)), look_closer)
 
     def view(self, run: Run, *, width_px: int = 800, window: tuple[float, float] | None = None) -> View:
@@ -93,19 +82,33 @@ class Views:
         """What is wrong with the run, the costliest first; of a long one that has ended, what its journal says."""
         return self._findings.of(run) if self._long_run(run) is None else self._findings.told(run)
 
-    async def complete(self, run: Run) -> None:
-        """Return when the findings of a run that has ended are known, which of most runs is at once."""
-        if run.ended and self._long_run(run) is None:
-            await self._findings.complete(run)
+    async def complete(self, run: Run) -> Run:
+        """Return when a view of the run shows all there is, which of most runs is at once; the run as it is then."""
+        if self._long_run(run) is None:
+            await self.facts_known(run)
+            await self._gathering.complete(run)
+            if run.ended:
+                await self._findings.complete(run)
+                await self._gathering.complete(run)  # others may have been looked at meanwhile
+        return self._runs[run.id]
 
     def settle(self, run: Run) -> None:
-        """The run has ended: what was wrong with it goes into its journal."""
+        """The run has ended and its frames are read: what was wrong with it goes into its journal, now or by a thread."""
         self._findings.settle(run)
+
+    def looks_at(self, run: Run) -> bool:
+        """Whether a thread looks for what is wrong with the run."""
+        return self._findings.looks_at(run)
+
+    async def looked(self, run: Run) -> None:
+        """Return when no thread does."""
+        await self._findings.looked(run)
 
     def evidence(self, run: Run, facts: Json | None = None) -> Evidence:
         """What findings are read from, as of now."""
         now_ns = self._runs.clock.now_ns()
-        return self.accumulator(run).gathered.evidence(run, meter(run, now_ns).entries, now_ns=now_ns, facts=facts)
+        gathered = self._gathering.of(run).gathered
+        return gathered.evidence(run, meter(run, now_ns).entries, now_ns=now_ns, facts=facts)
 
     def mark(self, run: Run, view: View, *, width_px: int) -> Mark:
         return self._drawn(run).mark(view, width_px)
@@ -118,7 +121,7 @@ class Views:
             return Delta(body=None, mark=mark)  # it has ended: nothing comes after the view
         now_ns = self._runs.clock.now_ns()
         cost = cost_series(run, now_ns)
-        return self.accumulator(run).delta(
+        return self._gathering.of(run).delta(
             mark,
             run,
             cost=cost,
@@ -131,55 +134,15 @@ class Views:
     def _drawn(self, run: Run) -> Accumulator:
         """What bars, tiles and cost are drawn from."""
         long = self._long_run(run)
-        return long[0] if long else self.accumulator(run)
+        return long[0] if long else self._gathering.of(run)
 
     def _long_run(self, run: Run) -> tuple[Accumulator, Rollups] | None:
         """What a long run that has ended is drawn from; one that was watched to its end has all of its frames at hand."""
-        if not run.ended or run.id in self._kept or not self.whole(run):
+        if not run.ended or run.id in self._gathering or not self.whole(run):
             return None
-        with self._store(run) if run.id not in self._long else nullcontext() as store:
+        with frames_of(self._home, self._stores, run) if run.id not in self._long else nullcontext() as store:
             return self._long.of(run, store)
 
-    def accumulator(self, run: Run) -> Accumulator:
-        """The run's accumulator with every stored frame in it."""
-        kept = self._kept.pop(run.id, None)
-        if kept is None:
-            bring_timeline()
-            from jupyter_aicci.timeline.incremental import Accumulator
 
-            kept = Accumulator(origin_ns=run.submitted_ns)
-        self._kept[run.id] = kept  # the latest looked at stands last
-        self._feed(run, kept)
-        self._drop_old()
-        return kept
-
-    def _feed(self, run: Run, kept: Accumulator) -> None:
-        with self._store(run) as store:
-            if store is not None:
-                _feed_all(kept, store)
-
-    @contextmanager
-    def _store(self, run: Run) -> Iterator[FrameStore | None]:
-        """The run's frames, closed again where the loop does not have them open; None where there are none."""
-        store = self._open_store(run.id)
-        if store is not None or not self._home.frames_db(run.id).exists():
-            yield store
-            return
-        store = open_whole(self._home.run_dir(run.id), self._home.frames_db(run.id))
-        try:
-            yield store
-        finally:
-            store.close()
-
-    def _drop_old(self) -> None:
-        ended = [run_id for run_id in self._kept if self._runs[run_id].ended]
-        for run_id in ended[:-ENDED_KEPT]:
-            del self._kept[run_id]
-
-
-def _feed_all(kept: Accumulator, store: FrameStore) -> None:
-    while kept.cursor < store.last_seq:
-        batch: list[Any] = store.since(kept.cursor, BATCH)
-        if not batch:
-            return
-        kept.feed(batch)
+async def _known(run: Run) -> None:
+    """Nothing is to be waited for."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from jupyter_aicci.timeline.lanes import Frame
 
 MOST_RECORDS = 400_000  # some 50 MB
+FRESH = 4096  # are put into the columns together, so that who looks first has not all of them to put there
 
 Ints = npt.NDArray[np.int64]
 
@@ -81,6 +82,8 @@ class Records:
             self.end_ns = max(self.end_ns, to_ns)
             self.top_step[frame.attempt] = max(step, self.top_step.get(frame.attempt, -1))
             yield _record(row)
+        if len(self._new) >= FRESH:
+            self._flush()
         if len(self) > MOST_RECORDS:
             self._shorten()
 

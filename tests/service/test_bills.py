@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,10 @@ from service_builders import Scripted, a_desk, close, submit, turn
 from jupyter_aicci.agent.frames import boot_ns, encode
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.service.bills import Bills, Watched, frames_of
+from jupyter_aicci.service.bills import Bills
 from jupyter_aicci.service.desk import Desk
+from jupyter_aicci.service.gathering import frames_of
 from jupyter_aicci.store.frames import FrameStore
-from jupyter_aicci.store.paths import source_of
-from jupyter_aicci.timeline.gather import Gathered
 
 MJ_PER_KWH = 3_600_000_000  # a kilowatt-hour is 3.6 MJ, and the counter counts millijoules
 SECOND = 10**9
@@ -39,8 +39,7 @@ def running(desk: Desk, engine: Scripted) -> Run:
 
 
 def bill(desk: Desk, run: Run) -> dict[str, object]:
-    bills = Bills(desk.runs, lambda run: frames_of(desk.home, desk.loop.store, run))
-    return bills.answer(desk.runs[run.id])
+    return asyncio.run(Bills(desk.runs, desk.gathering).answer(desk.runs[run.id]))
 
 
 def counted(desk: Desk, engine: Scripted, run: Run, *counters_mj: int) -> float | None:
@@ -103,21 +102,3 @@ def test_a_correction_without_an_amount_or_a_reason_is_refused(desk: Desk, body:
     assert caught.value.code == "bad_correction"
     assert "Nothing was corrected" in caught.value.message
     assert desk.runs[run.id].corrections == ()
-
-
-def test_a_frame_that_cannot_be_taken_costs_itself(tmp_path: Path) -> None:
-    """Those in front of it are not counted again at the next look."""
-    store, source = FrameStore(tmp_path / "frames.db"), source_of(1, 0, "rank-0")
-    record = {"k": "steps", "rank": 0, "phases": ["compute"]}
-    frames = [
-        record | {"t": 2 * SECOND, "step": 0, "records": [[1, 0, SECOND]]},
-        {"k": "log", "t": 3 * SECOND, "rank": 0},  # of what?
-        record | {"t": 4 * SECOND, "step": 1, "records": [[1, 1, SECOND]]},
-    ]
-    store.append([(source, place + 1, frame, frame["t"]) for place, frame in enumerate(frames)])
-    watched = Watched(gathered=Gathered(0))
-    with pytest.raises(KeyError):
-        watched.feed(store)
-    watched.feed(store)
-    assert int(watched.gathered.steps().count.sum()) == 2
-    store.close()

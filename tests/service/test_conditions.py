@@ -18,12 +18,12 @@ class Clocked:
     """Conditions with values and a clock that the test sets."""
 
     def __init__(self) -> None:
-        self.values: dict[str, float] = {"waste": 0.9}
+        self.values: dict[str, float] | None = {"waste": 0.9}
         self.asked: list[tuple[str, ...]] = []
         self.s = 0.0
         self.conditions = Conditions(self._values, lambda: self.s)
 
-    def _values(self, run: Run, names: tuple[str, ...]) -> Mapping[str, float]:
+    def _values(self, run: Run, names: tuple[str, ...]) -> Mapping[str, float] | None:
         self.asked.append(names)
         return self.values
 
@@ -77,6 +77,22 @@ def test_a_service_that_begins_anew_goes_on_counting() -> None:
     again = Clocked()
     run, _ = again.look(run, 40.0)
     assert run.stop is None
+    run, _ = again.look(run, 61.0)
+    assert run.stop is not None
+
+
+def test_while_the_frames_are_read_after_a_start_nothing_begins_anew() -> None:
+    """Ten seconds without numbers: it was true before and is true after, and no row says otherwise."""
+    clocked, run = Clocked(), a_run()
+    for at_s in range(30):
+        run, _ = clocked.look(run, float(at_s))
+    again, told = Clocked(), []
+    again.values = None
+    for at_s in range(30, 40):
+        run, rows = again.look(run, float(at_s))
+        told += rows
+    assert told == []
+    again.values = {"waste": 0.9}
     run, _ = again.look(run, 61.0)
     assert run.stop is not None
 

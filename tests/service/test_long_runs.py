@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from jupyter_aicci.agent.frames import encode
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import Step
 from jupyter_aicci.service import long_runs
-from jupyter_aicci.service.bills import Bills, frames_of
+from jupyter_aicci.service.bills import Bills
+from jupyter_aicci.service.gathering import Gathering
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.upkeep import Upkeep
 from jupyter_aicci.service.views import Views
@@ -57,7 +59,7 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Views:
     upkeep = Upkeep(home, runs)
     upkeep.put_away(runs[RUN], store)
     upkeep.close()
-    return Views(home, runs, lambda _: None, lambda _: None)
+    return Views(home, runs, Gathering(home, runs, lambda _: None), lambda _: None, lambda _: None)
 
 
 def head(source: str) -> dict[str, object]:
@@ -84,6 +86,17 @@ def of_rank() -> list[dict[str, object]]:
     return frames
 
 
+def viewed(views: Views, **size: Any) -> View:
+    """As somebody sees it who asks for it."""
+    asyncio.run(views.complete(views._runs[RUN]))
+    return views.view(views._runs[RUN], **size)
+
+
+def forgotten(views: Views) -> None:
+    """As after a start of the service."""
+    views._gathering = Gathering(views._home, views._runs, lambda _: None)
+
+
 def lanes(view: View) -> dict[str, Lane]:
     return {lane.id: lane for lane in view.lanes}
 
@@ -95,14 +108,13 @@ def curve(lane: Lane) -> SeriesLane:
 
 def test_a_long_run_has_the_same_lanes_and_values_from_roll_ups(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same lanes in the same order; extremes of steps and values to the digit, sums of samples by their means; a zoom, too."""
-    run = views._runs[RUN]
     for window in (None, (600.0, 1200.0)):
         monkeypatch.setattr(long_runs, "LONG", 1 << 40)
-        whole = views.view(run, window=window)
-        views._kept.clear()
+        whole = viewed(views, window=window)
+        forgotten(views)
         monkeypatch.setattr(long_runs, "LONG", 10)
-        rolled = views.view(run, window=window)
-        assert not views._kept, "no frame was fed but those of what happened"
+        rolled = viewed(views, window=window)
+        assert RUN not in views._gathering, "no frame was read but those of what happened"
         assert [lane.id for lane in rolled.lanes] == [lane.id for lane in whole.lanes]
         for name in ("step_time", "value:loss"):
             a, b = curve(lanes(whole)[name]), curve(lanes(rolled)[name])
@@ -115,12 +127,11 @@ def test_a_long_run_has_the_same_lanes_and_values_from_roll_ups(views: Views, mo
 
 def test_a_long_run_says_what_its_bill_says(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of each step waited for data; from roll-ups as from all frames, and in the words of the bill."""
-    run, bills = views._runs[RUN], Bills(views._runs, partial(frames_of, views._home, lambda _: None))
-    bills.settle(run)
-    whole = views.view(run).headline
-    views._kept.clear()
+    bills, whole = Bills(views._runs, views._gathering), viewed(views).headline
+    bills.settle(views._runs[RUN])
+    forgotten(views)
     monkeypatch.setattr(long_runs, "LONG", 10)
-    assert views.view(run).headline == whole == bills.answer(run)["headline"]
+    assert viewed(views).headline == whole == asyncio.run(bills.answer(views._runs[RUN]))["headline"]
     assert "waiting for data" in whole
 
 
@@ -128,23 +139,22 @@ def test_a_watcher_of_a_long_run_gets_one_view(views: Views, monkeypatch: pytest
     """It has ended: no delta follows, and no second view."""
     monkeypatch.setattr(long_runs, "LONG", 10)
     run = views._runs[RUN]
-    delta = views.delta(run, views.mark(run, views.view(run), width_px=800))
+    delta = views.delta(run, views.mark(run, viewed(views), width_px=800))
     assert (delta.body, delta.lanes_changed) == (None, False)
 
 
 @pytest.mark.parametrize("times", [1, 40])
 def test_a_run_whose_frames_are_damaged_shows_the_rest(views: Views, times: int) -> None:
     """Bytes of frames.db are overwritten in one place, or all over: all lanes are there, and the notes say what is missing."""
-    run = views._runs[RUN]
-    before = lanes(views.view(run))
-    views._kept.clear()
+    before = lanes(viewed(views))
+    forgotten(views)
     path = views._home.frames_db(RUN)
     data = bytearray(path.read_bytes())
     for number in range(times):
         at = 4096 + (number * 7919 + 12_345) % (len(data) - 5000)
         data[at : at + 64] = b"?" * 64
     path.write_bytes(data)
-    after = lanes(views.view(run))
+    after = lanes(viewed(views))
     assert list(after) == list(before)
     assert isinstance(after["node-0"], PhaseLane)
     whole = len(curve(after["cpu"]).t_s) >= len(curve(before["cpu"]).t_s)
@@ -153,13 +163,12 @@ def test_a_run_whose_frames_are_damaged_shows_the_rest(views: Views, times: int)
 
 def test_a_spool_that_was_damaged_while_the_run_lived_is_a_gap_in_its_view(views: Views) -> None:
     """Without its database the run is read from its spools: the damage is drawn as nothing and stands in the notes."""
-    run = views._runs[RUN]
     folder = views._home.node_dir(RUN, 1, 0)
     data = bytearray((folder / "rank-0.spool").read_bytes())
     data[len(data) // 2 : len(data) // 2 + 6000] = bytes(6000)
     (folder / "rank-0.spool").write_bytes(data)
     views._home.frames_db(RUN).write_bytes(b"no database" * 1000)
-    found = lanes(views.view(run))
+    found = lanes(viewed(views))
     bar, loss = found["node-0"], curve(found["value:loss"])
     assert isinstance(bar, PhaseLane)
     (hole,) = [(a.t1_s, b.t0_s) for a, b in zip(bar.spans, bar.spans[1:], strict=False) if b.t0_s > a.t1_s + 1]
@@ -178,8 +187,7 @@ def test_a_damaged_roll_up_is_a_gap_in_its_lane(views: Views, monkeypatch: pytes
     data = bytearray(path.read_bytes())
     data[4096 + 100] ^= 0xFF
     path.write_bytes(data)
-    run = views._runs[RUN]
-    cpu = curve(lanes(views.view(run, window=(0.0, 1700.0), width_px=170))["cpu"])
+    cpu = curve(lanes(viewed(views, window=(0.0, 1700.0), width_px=170))["cpu"])
     assert "rank.cpu.10.col is damaged: 0 s to 640 s is shown as a gap" in cpu.note
     assert cpu.t_s[0] >= 30
     assert np.isfinite(cpu.v).sum() > 100
@@ -193,7 +201,7 @@ def test_roll_ups_without_the_last_minute_are_not_drawn_from(views: Views, monke
     store.append([(RANK, 1 << 40, last, T0 + LENGTH_S * S)])
     monkeypatch.setattr(long_runs, "LONG", 10)
     assert views._long.of(run, store) is None
-    assert curve(lanes(views.view(run))["value:loss"]).v[-1] == 7.0
+    assert curve(lanes(viewed(views))["value:loss"]).v[-1] == 7.0
     store.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -139,9 +140,15 @@ def test_whatever_rows_are_lost_of_a_run_that_has_ended_it_ends_the_same(tmp_pat
     rows, wrong = [row for _, row in desk.runs.journal.rows(run.id)], []
     close(desk)
     for what, home in homes(first, rows, tmp_path):
-        desk = a_desk(Scripted(spools=deepcopy(engine.spools)), home)
-        turn(desk, 8)
-        found = is_over(desk) if desk.runs.newest_first() else ""
-        close(desk)
+        found = asyncio.run(ends(home, Scripted(spools=deepcopy(engine.spools))))
         wrong += [f"{what}: it {found}"] if found else []
     assert not wrong, f"{len(wrong)} of {len(list(losses(rows)))}:\n" + "\n".join(wrong)
+
+
+async def ends(home: Home, engine: Scripted) -> str:
+    """What is wrong with the end of the run, "" = nothing."""
+    desk = a_desk(engine, home)
+    turn(desk, 8)
+    found = is_over(desk) if desk.runs.newest_first() else ""
+    close(desk)
+    return found
