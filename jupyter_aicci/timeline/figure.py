@@ -42,7 +42,9 @@ from bokeh.models import (
     CustomJSTickFormatter,
     GroupFilter,
     HoverTool,
+    Line,
     LinearColorMapper,
+    Quad,
     Range1d,
     ResetTool,
     UnionFilter,
@@ -172,21 +174,15 @@ def _phase_lane(fig: Any, place: Place, lane: PhaseLane, view: View, theme: Them
     names = [each.phase for each in looks]
     colours = CategoricalColorMapper(factors=names, palette=[each.colour.of(theme.palette) for each in looks])
     top = place.middle - place.bar_px / 2
-    edges: dict[str, Any] = {"left": "t0", "right": "t1", "top": top, "bottom": top + place.bar_px, "source": source}
-    bar = fig.quad(
-        **edges,
-        name=f"bar:{lane.id}",
-        fill_color={"field": "phase", "transform": colours},
-        line_color={"field": "phase", "transform": colours},  # so that an instant is still a pixel wide
-        line_width=0.5,
-        border_radius=2,
-    )
-    _never_selected(bar)
-    _hatches(fig, lane.id, edges, view, theme)
-    return bar
+    edges: dict[str, Any] = {"left": "t0", "right": "t1", "top": top, "bottom": top + place.bar_px, "border_radius": 2}
+    colour: Any = {"field": "phase", "transform": colours}
+    bar = Quad(**edges, fill_color=colour, line_color=colour, line_width=0.5)  # an instant is still a pixel wide
+    drawn = _draw(fig, source, bar, name=f"bar:{lane.id}")
+    _hatches(fig, lane.id, source, edges, view, theme)
+    return drawn
 
 
-def _hatches(fig: Any, lane_id: str, edges: dict[str, Any], view: View, theme: Theme) -> None:
+def _hatches(fig: Any, lane_id: str, source: Any, edges: dict[str, Any], view: View, theme: Theme) -> None:
     """A glyph for each hatch that occurs: of one with several BokehJS makes an image for each span, and anew for each change."""
     phases: dict[str, list[str]] = {}
     for phase in view.legend:
@@ -194,18 +190,16 @@ def _hatches(fig: Any, lane_id: str, edges: dict[str, Any], view: View, theme: T
     phases.pop(" ", None)
     for hatch, those in phases.items():
         groups = [GroupFilter(column_name="phase", group=phase) for phase in those]
-        drawn = fig.quad(
-            **edges, view=CDSView(filter=UnionFilter(operands=groups)), name=f"hatch:{lane_id}", fill_color=None,
-            line_color=None, hatch_pattern=hatch, hatch_color=theme.background, hatch_alpha=0.45, hatch_scale=10,
-            hatch_weight=1, border_radius=2,
+        bar = Quad(
+            **edges, fill_color=None, line_color=None, hatch_pattern=hatch, hatch_color=theme.background,
+            hatch_alpha=0.45, hatch_scale=10, hatch_weight=1,
         )  # fmt: skip
-        _never_selected(drawn)
+        _draw(fig, source, bar, name=f"hatch:{lane_id}", view=CDSView(filter=UnionFilter(operands=groups)))
 
 
-def _never_selected(renderer: Any) -> None:
-    """BokehJS makes glyphs for what is selected, what is not, and what is muted; nothing here is, so one serves for all."""
-    glyph = renderer.glyph
-    renderer.update(selection_glyph=glyph, nonselection_glyph=glyph, muted_glyph=glyph)
+def _draw(fig: Any, source: Any, glyph: Any, **how: Any) -> Any:
+    """The glyph's renderer. Others are made for what is selected, what is not, and what is muted; nothing is, so one serves all."""
+    return fig.add_glyph(source, glyph, selection_glyph=glyph, nonselection_glyph=glyph, muted_glyph=glyph, **how)
 
 
 def _own_range(fig: Any, place: Place, lo: float, hi: float, total: float) -> str:
@@ -226,11 +220,8 @@ def _series_lane(fig: Any, place: Place, lane: SeriesLane, total: float, theme: 
     fig.add_layout(
         Span(location=place.bottom, dimension="width", line_color=theme.grid, line_width=1, level="underlay")
     )
-    line = fig.line(
-        x="t", y="v", source=source, name=f"line:{lane.id}", y_range_name=key, line_color=colour,
-        line_width=1.1 if place.depth else 1.4,
-    )  # fmt: skip
-    _never_selected(line)
+    line = Line(x="t", y="v", line_color=colour, line_width=1.1 if place.depth else 1.4)
+    _draw(fig, source, line, name=f"line:{lane.id}", y_range_name=key)
 
 
 def _shade(fig: Any, place: Place, lane: SeriesLane, theme: Theme) -> None:
