@@ -108,6 +108,7 @@ def a_desk(
 
 def close(desk: Desk) -> None:
     """As a service that ends, or one that is killed: nothing but the disk is left."""
+    desk.close()
     desk.loop.close()
     desk.runs.journal.close()
 
