@@ -32,13 +32,13 @@ READ_BYTES = 4 << 20  # most that one `read_spool` takes in, where there is no d
 LONGEST_BYTES = HEADER.size + MAX_PAYLOAD_BYTES
 LAST_BYTE = b"}"[0]  # of every payload
 CLOCKS = ("boot_id", "boot_ns", "wall_ns")  # what a head says of its times
+# made once: a rank writes within its steps
+TO_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def encode(frame: Mapping[str, Any]) -> bytes:
     """The record of one frame; NaN and infinities are written as Python's json does (`NaN`, `Infinity`)."""
-    payload = json.dumps(frame, separators=(",", ":"), ensure_ascii=False, default=str).encode(
-        "utf-8", "backslashreplace"
-    )
+    payload = TO_JSON.encode(frame).encode("utf-8", "backslashreplace")
     return HEADER.pack(len(payload), zlib.crc32(payload)) + payload
 
 

@@ -1,7 +1,8 @@
 """Time that a rank is blocked in collectives of torch.
 
     Work.wait          every collective of torch.distributed that is waited for, synchronous ones included
-    DDP's reducer      its wait at the end of a backward pass, between two callbacks of the autograd engine
+    DDP's reducer      its wait at the end of a backward pass, between two callbacks of the autograd engine, which a hook at one
+                       parameter queues: one at the root of each graph costs as much again
 
 In: `torch.distributed.distributed_c10d`, `torch.nn.parallel.distributed`. Out: time in `comm`; on an accelerator marks on its
 stream, which tell how long it stood still there (rank/records.py).
@@ -47,36 +48,48 @@ def works(module: ModuleType, session: Session) -> None:
 
 
 def data_parallel(module: ModuleType, session: Session) -> None:
-    """From the first `DistributedDataParallel` on, the end of each backward pass."""
+    """The end of each backward pass through a `DistributedDataParallel`."""
     kind: Any = module.__dict__["DistributedDataParallel"]
     plain = kind.__init__
+    gate = Gate(session, COMM, "ends of backward passes")
 
     @functools.wraps(plain)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         plain(self, *args, **kwargs)
-        kind.__init__ = plain
-        watch.seen(_watch_backward, session, watch)
+        gate.seen(_watch_module, self, session, gate)
 
-    watch = Gate(session, COMM, "ends of backward passes")
     kind.__init__ = init
 
 
-def _watch_backward(session: Session, gate: Gate) -> None:
-    torch: Any = sys.modules["torch"]
+def _watch_module(model: Any, session: Session, gate: Gate) -> None:
+    """Hear of each pass at a parameter that gets a gradient in all of them; where none is sure to, at the pass's root."""
     autograd: Any = sys.modules["torch.autograd"]
+    finish = _Finish(session, gate, autograd.variable.Variable._execution_engine.queue_callback)
+    if model.find_unused_parameters or model.static_graph:
+        _watch_roots(autograd, finish)
+        return
+    smallest = min((each for each in model.parameters() if each.requires_grad), key=lambda each: int(each.numel()))
+    autograd.graph.get_gradient_edge(smallest).node.register_prehook(finish.hook)
+
+
+def _watch_roots(autograd: Any, finish: _Finish) -> None:
+    """A hook at the root of each graph, put there for its pass alone."""
+    torch: Any = sys.modules["torch"]
     plain = autograd._engine_run_backward
-    queue = autograd.variable.Variable._execution_engine.queue_callback
-    finish = _Finish(session, gate, queue)
+    if hasattr(plain, "watched"):
+        return  # for another model
+    running = False
 
     @functools.wraps(plain)
     def run_backward(outputs: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal running
         handle = None
-        if not finish.running:
+        if not running:
             try:
                 root = outputs[0]
                 if isinstance(root, torch.Tensor) and root.requires_grad:
                     handle = root.register_hook(finish.hook)
-                    finish.running = True
+                    running = True
             except Exception:
                 handle = None  # what the engine itself will refuse
         if handle is None:
@@ -84,32 +97,34 @@ def _watch_backward(session: Session, gate: Gate) -> None:
         try:
             return plain(outputs, *args, **kwargs)
         finally:
-            finish.running = False
+            running = False
             handle.remove()
 
+    run_backward.watched = True  # type: ignore[attr-defined]
     autograd._engine_run_backward = run_backward
 
 
 class _Finish:
-    """The end of one backward pass: a callback before the reducer's, and one after it."""
+    """The end of a backward pass: a callback before the reducer's, and one after it."""
 
-    __slots__ = ("_before", "_begun", "_gate", "_queue", "_session", "running")
+    __slots__ = ("_before", "_begun", "_end_here", "_gate", "_queue", "_session", "_start")
 
     def __init__(self, session: Session, gate: Gate, queue: Any) -> None:
         self._session, self._gate, self._queue = session, gate, queue
+        self._start, self._end_here = self._begin, self._end
         self._begun = False
         self._before: Any = None
-        self.running = False
 
     def hook(self, _: Any) -> None:
-        """At the root of the graph, so first: what is queued here runs before what the reducer will queue."""
-        self._gate.seen(self._queue, self._begin)
+        """Before the last gradient is there: what is queued here runs before what the reducer will queue."""
+        self._gate.seen(self._queue, self._start)
 
     def _begin(self) -> None:
         device = self._session.device
         self._before = None if device is None else device.mark()
         self._begun = self._gate.begin()
-        self._gate.seen(self._queue, self._end)
+        if self._begun or self._before is not None:
+            self._gate.seen(self._queue, self._end_here)
 
     def _end(self) -> None:
         ns = 0

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 import sys
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Any
 
+from .clock import COMPUTE, FIRST_SPAN
 from .session import Session
 
 FAULTS = 3
@@ -35,21 +37,24 @@ class Breaker:
 
 
 class Gate:
-    """One phase that hooks enter and leave; `begin` says whether there is an `end` to call."""
+    """One phase that hooks enter and leave; `begin` says whether there is an `end` to call.
 
-    __slots__ = ("_breaker", "_early", "_place", "_session")
+    They stand in the program's inner loop: `Session.mine` and `Clock.free` are written out.
+    """
+
+    __slots__ = ("_breaker", "_clock", "_early", "_place")
 
     def __init__(self, session: Session, place: int, name: str, *, early: bool = False) -> None:
-        self._session, self._place, self._early = session, place, early  # early: in the start, too
+        self._clock, self._place, self._early = session.clock, place, early  # early: in the start, too
         self._breaker = Breaker(session, name)
 
     def begin(self) -> bool:
-        session = self._session
-        if self._breaker.open or not session.mine():
+        clock = self._clock
+        if self._breaker.open or get_ident() != clock.thread:
             return False
         try:
-            clock = session.clock
-            if not clock.free and not (self._early and clock.at == clock.base):
+            at = clock.at
+            if at != COMPUTE and at < FIRST_SPAN and not (self._early and at == clock.base):
                 return False
             clock.enter(self._place)
             return True
@@ -60,7 +65,7 @@ class Gate:
     def end(self) -> int:
         """How many ns it lasted."""
         try:
-            return self._session.clock.leave(self._place)
+            return self._clock.leave(self._place)
         except Exception as error:
             self._breaker.fault(error)
             return 0

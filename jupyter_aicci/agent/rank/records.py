@@ -11,6 +11,7 @@ later ones, until `MOST` are held; then it is told as the host saw it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from .clock import COMM, COMPUTE, DATA_WAIT, Pending
@@ -93,8 +94,10 @@ class Records:
         told, self._held = self._held[:ready], self._held[ready:]
         if len(told) <= FEW and self._width > 1:
             self._width //= 2
-        places = [p for p in range(len(names)) if any(p < len(each.ns) and each.ns[p] for each in told)] or [COMPUTE]
-        rows = [[each.count, each.step, *(each.ns[p] if p < len(each.ns) else 0 for p in places)] for each in told]
+        columns = list(zip_longest(*(each.ns for each in told), fillvalue=0))  # of a phase that is new some have none
+        places = [place for place, column in enumerate(columns) if any(column)] or [COMPUTE]
+        spent = zip(*(columns[place] for place in places), strict=True)
+        rows = [[each.count, each.step, *ns] for each, ns in zip(told, spent, strict=True)]
         return {"step": told[-1].step, "phases": [names[p] for p in places], "records": rows, "t": told[-1].end_ns}
 
     def _ready(self, all_of_them: bool) -> int:

@@ -24,7 +24,7 @@ from .clock import COMPUTE, DONE, STARTING, Clock, Span
 from .fresh import tell
 from .records import Record, Records
 
-STEP_FRAME_NS = 50_000_000  # 20 `steps` frames a second at most
+STEP_FRAME_NS = 100_000_000  # 10 `steps` frames a second at most: who watches is told four times a second
 SECOND_NS = 1_000_000_000
 MOST_SPANS = 1000  # names whose objects are kept
 MOST_AT_ONCE = 10_000  # a number that grows by more than this counts something else than steps

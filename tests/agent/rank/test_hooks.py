@@ -122,6 +122,17 @@ def test_a_plain_ddp_program_shows_steps_and_waits(tmp_path, start):
 
 
 @pytest.mark.torch
+def test_the_end_of_a_backward_pass_is_heard_where_parameters_may_be_left_out(tmp_path):
+    """DDP that looks for unused parameters: which of them get a gradient nobody knows, so each pass is heard at its root."""
+    cell = DDP.replace("Linear(4, 1))", "Linear(4, 1), find_unused_parameters=True)")
+    gang = a_gang(tmp_path, cell, ranks=2, pull=["weights"], env=ONE_THREAD)
+    gang.python = forked(ZYGOTE)
+    assert gang.run() == [0, 0], gang.log(0) + gang.log(1)
+    for rank in (0, 1):
+        assert spent(gang.frames("steps", rank), "comm") > 0
+
+
+@pytest.mark.torch
 def test_the_failing_rank_of_a_ddp_program_is_the_one_that_is_not_secondary(tmp_path):
     """gloo tells the other of a closed connection; frames of torch's module call are left out, its prefix too."""
     cell = DDP.replace("loss = net(x", "if dist.get_rank() == 1 and x[0, 0] == 6: net(x[:, :3])\n    loss = net(x")
