@@ -16,7 +16,7 @@ from jupyter_aicci.model.errors import NotFoundError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.store.logs import from_whole_line
-from jupyter_aicci.timeline.bundle import bundle
+from jupyter_aicci.timeline.bundle import bundle, bundle_metadata
 
 if TYPE_CHECKING:
     from jupyter_aicci.client.calls import Calls
@@ -145,9 +145,10 @@ class Run(RunData):
     def __repr__(self) -> str:
         return f"<Run {self.id} {self._summary['state']}>"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Section 9: id and summary for the live view, the words, and the picture once the run has ended."""
         from jupyter_aicci.timeline.summary import summary_text
 
         view = self.view()
-        return bundle(view.run, summary_text(view), None if view.live else self.picture())
+        data = bundle(view.run, summary_text(view), None if view.live else self.picture())
+        return data, bundle_metadata(view.run)

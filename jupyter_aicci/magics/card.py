@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_aicci.render.runs import state_line
-from jupyter_aicci.timeline.bundle import bundle
+from jupyter_aicci.timeline.bundle import bundle, bundle_metadata
 
 
 class Card:
@@ -20,18 +20,19 @@ class Card:
         from IPython.core.display_functions import display
 
         self._state = _shown(summary)
-        self._handle = display(bundle(summary, text), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        data, beside = bundle(summary, text), bundle_metadata(summary)
+        self._handle = display(data, metadata=beside, raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def refresh(self, summary: dict[str, Any]) -> None:
         """Show the run's state where it changed since the last time."""
         if _shown(summary) != self._state:
             self._state = _shown(summary)
-            self._handle.update(bundle(summary, state_line(summary)), raw=True)
+            self._handle.update(bundle(summary, state_line(summary)), metadata=bundle_metadata(summary), raw=True)
 
     def finish(self, summary: dict[str, Any], text: str, png: bytes | None) -> None:
         """Write the final summary, and the picture where one could be drawn."""
         self._state = _shown(summary)
-        self._handle.update(bundle(summary, text, png), raw=True)
+        self._handle.update(bundle(summary, text, png), metadata=bundle_metadata(summary), raw=True)
 
 
 def _shown(summary: dict[str, Any]) -> tuple[Any, ...]:

@@ -126,12 +126,13 @@ def test_a_cell_shows_id_words_and_at_the_end_the_picture(client: Client, served
     """Section 9: no picture while the run lives."""
     run = client.submit(spec(), Program(text=""))
     served.do(turn)
-    live = run._repr_mimebundle_()
+    live, _ = run._repr_mimebundle_()
     assert set(live) == {RUN_MIME, "text/plain"}
     assert (live[RUN_MIME]["id"], live[RUN_MIME]["version"]) == (run.id, 1)
     end(served, engine, run)
-    bundle = run._repr_mimebundle_()
+    bundle, beside = run._repr_mimebundle_()
     assert set(bundle) == {RUN_MIME, "text/plain", "image/png"}
+    assert beside["image/png"]["alt"].startswith(f"Timeline of run {run.id}:")
     assert run.picture().startswith(b"\x89PNG")
 
 
