@@ -25,7 +25,7 @@ def bundle(summary: Mapping[str, Any], text: str, png: bytes | None = None) -> d
 
 
 def bundle_metadata(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands beside the bundle: words for who cannot see the picture, where a front end or nbconvert's classic pages ask for them."""
+    """What stands beside the bundle: words for who cannot see the picture, where a front end asks for them."""
     name = summary.get("name") or summary["id"]
     alt = f"Timeline of run {name}: what every rank did when, what was measured, and what it cost."
     return {"image/png": {"alt": alt}}
