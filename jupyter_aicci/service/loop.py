@@ -195,8 +195,10 @@ class Loop:
         watch = self._watches.of(run) if run.holds_nodes else None
         if watch is not None:
             self._watches.keep_up(run, watch)
-            self._watches.read(run, watch)
+            is_read = self._watches.read(run, watch)
             self.keep(run, watch.feed.store)
+            if not is_read:
+                return
         reaction = react(run, watch.seen if watch else Seen(attempt=0), self._now(run, watch))
         self._runs.record(reaction.events)
         if watch is not None and self._runs[run.id].holds_nodes:

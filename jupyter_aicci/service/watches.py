@@ -26,6 +26,7 @@ from jupyter_aicci.store.paths import Home
 SHOW_UP_S = 2.0  # an agent that was started has its claim by then
 ADOPT_S = 0.25  # an agent that died is replaced after that
 COME_UP_S = 30.0  # an agent that is still missing then has something wrong with it
+LAST_ROUNDS = 4  # of reading in one look when the last node is free
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,16 +94,18 @@ class Watches:
             log = self._home.node_dir(run.id, attempt.number, min(self._without_agent(run))) / "agent.log"
             watch.broken, watch.broken_ns = f"an agent does not come up; {log} says why", now_ns
 
-    def read(self, run: Run, watch: Watch) -> None:
-        """What the spools have; to their ends when the last node is free, since one look takes only so much of each."""
+    def read(self, run: Run, watch: Watch) -> bool:
+        """What the spools have, so much of each in one look. False = every node is free and there is more, of a run that nobody
+        watched for long: it has not ended for us before all is read."""
         nodes = len(run.attempts[-1].placement.nodes)
-        while True:
+        for _ in range(LAST_ROUNDS):
             fresh = watch.feed.take(self._engine.observe(run, watch.feed.cursors))
             watch.seen = with_exit_files(see(watch.seen, fresh), partial(self._node_dir, run), self._runs.clock)
             if fresh:
                 self._runs.bell.ring()
             if not fresh or len(watch.seen.done) < nodes:
-                return
+                return True
+        return False
 
     def checkpoint_step(self, run: Run, watch: Watch) -> int:
         """The newest complete checkpoint; looked for only when it decides about another attempt."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from service_builders import Scripted, a_desk, close, submit, turn
@@ -16,6 +17,7 @@ from jupyter_aicci.model.events import Noted
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.states import State
 from jupyter_aicci.service.desk import Desk
+from jupyter_aicci.service.watches import LAST_ROUNDS
 
 
 @pytest.fixture
@@ -72,6 +74,30 @@ def test_a_run_ends_only_when_every_node_is_free(desk: Desk, engine: Scripted) -
     engine.say(run, 1, k="done", leftover=0)
     turn(desk)
     assert desk.runs[run.id].state is State.SUCCEEDED
+
+
+class Dripping(Scripted):
+    """Gives out one frame at a time, as an engine does with what a night without a service has left."""
+
+    def observe(self, run: Run, cursors: Mapping[str, int]) -> list[tuple[str, int, dict[str, Any]]]:
+        return super().observe(run, cursors)[:1]
+
+
+def test_an_end_with_much_to_read_before_it_is_read_in_several_looks() -> None:
+    """A look takes so much; the run ends when all is read, and nothing of it is lost."""
+    engine = Dripping()
+    desk = a_desk(engine)
+    run = running(desk, engine)
+    end_node(desk, engine, run)
+    for step in range(30):
+        engine.say(run, 0, k="value", name="loss", step=step, value=1.0)
+    looks = 0
+    while not desk.runs[run.id].ended:
+        turn(desk)
+        looks += 1
+    assert (desk.runs[run.id].state, looks) == (State.SUCCEEDED, 33 // LAST_ROUNDS + 1)
+    assert desk.loop.last_frame(run.id) == 0, "the frames are put away"
+    close(desk)
 
 
 def test_a_failed_rank_ends_the_other_nodes(desk: Desk, engine: Scripted) -> None:
