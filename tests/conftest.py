@@ -25,6 +25,9 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, derandomize=False, max_examples=1000)
 settings.load_profile("house")
+# A shell that starts the suite in the background has it ignore Ctrl-C, and with it all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 LEAVE_S = 10.0  # a service that was told to stop, and agents whose work is done, need a moment
 LATER = ("storm", "browser")  # markers whose tests only make sense after everything else
 
