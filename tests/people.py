@@ -1,19 +1,20 @@
 """People on one host beside the one who runs the tests, each with a service, an `aicci` and a home of his own.
 
-Under real user ids of their own where the tests run as root, else homes of one user, which differ in nothing but the owner of
-their notices. `dac_read_search` lets the other users read a Python that lies in root's home, nothing else.
+Under real user ids of their own where the tests run as root and may hand on `dac_read_search`, which lets the other users read a
+Python that lies in root's home and nothing else (a container may not have it); else homes of one user, which differ in nothing
+but the owner of their notices.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,31 @@ LIMIT_S = 60.0
 WAITS = (
     "import pathlib, time\nprint('started', flush=True)\nwhile not pathlib.Path({flag!r}).exists(): time.sleep(0.02)\n"
 )
-AS_ROOT = os.getuid() == 0 and shutil.which("setpriv") is not None
 UIDS = {"alice": 61001, "bob": 61002}
+
+
+def become(name: str) -> list[str]:
+    """What stands before a command that this person runs; nothing where all are one user."""
+    return _as_user(UIDS[name]) if are_users() else []
+
+
+@cache
+def are_users() -> bool:
+    """Whether people can have user ids of their own here."""
+    if os.getuid() != 0:
+        return False
+    command = [*_as_user(UIDS["alice"]), sys.executable, "-c", ""]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _as_user(uid: int) -> list[str]:
+    can = "+dac_read_search"
+    return [
+        "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", f"--inh-caps={can}", f"--ambient-caps={can}",
+    ]  # fmt: skip
 
 
 @dataclass
@@ -44,7 +68,7 @@ class Person:
     @property
     def known_as(self) -> str:
         """What the other is told."""
-        return user_name(UIDS[self.name] if AS_ROOT else os.getuid())
+        return user_name(UIDS[self.name] if are_users() else os.getuid())
 
     def aicci(self, verb: str, *words: str) -> Any:
         """The JSON that the command prints."""
@@ -55,20 +79,12 @@ class Person:
             "AICCI_BOARD": str(self.board),
             "AICCI_LOCAL_CPUS": "4",
         }
-        command = [*self._become(), sys.executable, "-m", "jupyter_aicci.cli", verb, "--json", *words]
+        command = [*become(self.name), sys.executable, "-m", "jupyter_aicci.cli", verb, "--json", *words]
         done = subprocess.run(
             command, cwd=self.place, env=env, text=True, capture_output=True, timeout=LIMIT_S, check=False
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
-
-    def _become(self) -> list[str]:
-        if not AS_ROOT:
-            return []
-        uid, can = UIDS[self.name], "+dac_read_search"
-        return [
-            "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", f"--inh-caps={can}", f"--ambient-caps={can}",
-        ]  # fmt: skip
 
     def sends(self, program: str, *words: str) -> str:
         """The id of a run that was accepted."""
@@ -104,7 +120,7 @@ def person(tmp_path: Path, board: Path) -> Iterator[Callable[[str], Person]]:
         one = Person(name, place, board)
         (place / "ok.py").write_text("print('done')\n")
         (place / "waits.py").write_text(WAITS.format(flag=str(one.flag)))
-        if AS_ROOT:
+        if are_users():
             for path in (place, *place.iterdir()):
                 os.chown(path, UIDS[name], UIDS[name])
         people.append(one)
