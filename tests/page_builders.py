@@ -37,6 +37,15 @@ LANES_JS = """() => {
   return lanes;
 }"""
 
+# scroll to the chart, unless it is on the screen already
+LOOK_JS = """() => {
+  const host = [...document.querySelectorAll('.jp-aicci-plot')].find(each => each.offsetParent);
+  const box = host?.getBoundingClientRect();
+  if (box && (box.top < 0 || box.bottom > window.innerHeight)) {
+    host.scrollIntoView({ block: 'center' });
+  }
+}"""
+
 Lanes = dict[str, dict[str, list[Any]]]
 
 
@@ -100,8 +109,13 @@ class Notebook:
         return dict(self.page.evaluate(LANES_JS))
 
     def wait_points(self, count: int, lane: str = "value:loss") -> Lanes:
-        """The chart as soon as this lane has so many points."""
-        self.until(lambda: len(self.lanes().get(lane, {}).get("t", ())) >= count, f"{count} points in lane {lane}")
+        """The chart as soon as this lane has so many points; one looks at it meanwhile, since what nobody sees is not drawn."""
+
+        def drawn() -> bool:
+            self.page.evaluate(LOOK_JS)
+            return len(self.lanes().get(lane, {}).get("t", ())) >= count
+
+        self.until(drawn, f"{count} points in lane {lane}")
         return self.lanes()
 
     def until(self, done: Callable[[], bool], what: str, limit_s: float = LIMIT_MS / 1000) -> None:
