@@ -163,6 +163,11 @@ class Line:
         self._told = {}
         return self._answer
 
+    def rest(self) -> None:
+        """No run is left to decide about: nothing that was answered holds any more, and nobody has to ask again."""
+        self._answer, self._told = None, {}
+        self.announce()
+
     def announce(self) -> None:
         """Say on the host's board what our runs hold, those that start by the latest answer included, and which lack room."""
         asks, host, waits = self.asks(), self._everything().hosts[0], tuple[RunId, ...]()

@@ -178,7 +178,7 @@ class Loop:
                 with self.line.neighbours.turn() as ours:
                     self._schedule() if ours else self._ask_again(TURN_S)
             elif self._line is not None:
-                self._line.announce()
+                self._line.rest()
         except Exception as error:
             LOG.error("scheduling: %s", error, exc_info=not isinstance(error, AicciError))
             self._ask_again()

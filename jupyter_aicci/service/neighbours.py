@@ -42,6 +42,7 @@ SHARE_DIGITS = 4  # of the mean share lately, which moves all the time; a minute
 class Around:
     """What the neighbours hold and want now."""
 
+    notices: tuple[Notice, ...] = ()  # that all of this is from
     held: tuple[Running, ...] = ()
     wants: tuple[Waiting, ...] = ()  # those that are left room for
     lately: Mapping[str, float] = field(default_factory=dict)  # mean share that each user had
@@ -89,6 +90,7 @@ class Neighbours:
         services = {run_id: service for run_id, (service, _) in wants.items()}
         self._left_ns = {key: since for key, since in self._left_ns.items() if key in services.values()}
         return Around(
+            notices=notices,
             held=tuple(held.values()),
             wants=tuple(run for service, run in wants.values() if not self._passed_over(service)),
             lately=sum((Counter({notice.user: notice.lately}) for notice in notices), Counter()),
@@ -97,9 +99,9 @@ class Neighbours:
         )
 
     def decided(self, around: Around, could_start: Iterable[RunId]) -> None:
-        """A decision knew what is said now, and as we see it these of their runs could start, from now on or since before."""
+        """A decision knew this, and as it has it these of their runs could start, from now on or since before."""
         now_ns = self._looked_ns = self._clock.now_ns()
-        self._decided = self._essence()
+        self._decided = _essence(around.notices)
         services = {around.services[run_id] for run_id in could_start if run_id in around.services}
         passed = {key: since_ns for key, since_ns in self._left_ns.items() if self._passed_over(key)}
         self._left_ns = passed | {key: self._left_ns.get(key, now_ns) for key in services}
@@ -112,12 +114,8 @@ class Neighbours:
         """Whether there is news since the latest decision, or somebody's time to take his turn begins or is over."""
         before_ns, self._looked_ns = self._looked_ns, self._clock.now_ns()
         turned = any(self._passed_over(key) != self._passed_over(key, before_ns) for key in self._left_ns)
-        return turned or self._essence() != self._decided
-
-    def _essence(self) -> tuple[Notice, ...]:
-        """What the others say, without what moves all the time."""
         said = self._board.others() if self._board is not None else ()
-        return tuple(replace(notice, told_boot_ns=0, lately=0.0) for notice in said)
+        return turned or _essence(said) != self._decided
 
     def _passed_over(self, service: str, now_ns: int = 0) -> bool:
         since_ns = self._left_ns.get(service)
@@ -221,7 +219,6 @@ def _held_row(asks: Runs, row: int, clock: Clock) -> Held:
         run=asks.running_ids[row],
         shape=placement.shape.name,
         cpus=tuple(cpu for node in placement.nodes for cpu in node.cpus),
-        accelerator=placement.shape.accelerator,
         devices=tuple(device for node in placement.nodes for device in node.devices),
         accelerator_milli=placement.shape.accelerator_milli,
         since_boot_ns=max(0, clock.to_boot(int(record["started_s"] * NS))),
@@ -247,6 +244,11 @@ def _want_row(asks: Runs, row: int, clock: Clock) -> Want:
 def _known(seconds: float) -> float:
     """Seconds as a notice has them: 0 = there is no limit, or nobody knows."""
     return float(seconds) if 0 < seconds < 1e12 else 0.0
+
+
+def _essence(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """What is said, without what moves all the time."""
+    return tuple(replace(notice, told_boot_ns=0, lately=0.0) for notice in notices)
 
 
 def _id(notice: Notice, run: str) -> RunId:

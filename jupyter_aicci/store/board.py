@@ -51,6 +51,7 @@ class Board:
         self._mine = f"{os.getuid()}-{hashlib.sha256(str(home).encode()).hexdigest()[:8]}.json"
         self._claim = claim_of(os.getpid())
         self._read: dict[str, tuple[Stamp, Notice | None]] = {}  # by name: what was there, what it said
+        self._has_turn = False
         self._tried_s = 0.0  # since when a turn has been waited for
         self._inode = 0  # of what was told last
         self._complained: set[str] = set()
@@ -102,15 +103,20 @@ class Board:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
-        """Nobody else decides meanwhile; False = somebody does now, so ask again soon."""
+        """Nobody else decides meanwhile; False = somebody does now, so ask again soon. Within a turn of ours it is ours."""
+        if self._has_turn:
+            yield True
+            return
         try:
             fd = os.open(self._place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
             yield True  # no board, nobody to wait for
             return
         try:
-            yield self._locked(fd)
+            self._has_turn = self._locked(fd)
+            yield self._has_turn
         finally:
+            self._has_turn = False
             os.close(fd)
 
     def _locked(self, fd: int) -> bool:

@@ -27,7 +27,6 @@ class Held:
     run: str
     shape: str
     cpus: tuple[int, ...]
-    accelerator: str
     devices: tuple[str, ...]
     accelerator_milli: int  # of each device
     since_boot_ns: int
@@ -100,7 +99,6 @@ def _held(data: Any) -> Held:
         run=_run(data["run"]),
         shape=_word(data["shape"]),
         cpus=_cpus(data["cpus"]),
-        accelerator=_word(data["accelerator"]),
         devices=tuple(_word(each) for each in _list(data["devices"], MOST_SLOTS)),
         accelerator_milli=min(1000, _whole(data["accelerator_milli"])),
         since_boot_ns=_whole(data["since_boot_ns"]),

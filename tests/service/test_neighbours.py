@@ -203,10 +203,13 @@ def test_the_loop_wakes_for_the_board_only_while_a_run_waits_and_others_are_ther
     assert bob.desk.loop._pause_s() == pytest.approx(neighbours.LOOK_S, abs=0.2)
 
 
-def test_who_has_had_less_has_the_next_turn(alice: User, bob: User, later: Callable[[float], None]) -> None:
-    """Alice has had the host for an hour and has sent another run before Bob sent his."""
+@pytest.mark.parametrize("priority", [0, 9])
+def test_who_has_had_less_has_the_next_turn(
+    alice: User, bob: User, later: Callable[[float], None], priority: int
+) -> None:
+    """Alice has had the host for an hour and has sent another run before Bob sent his; no priority of hers helps it."""
     first = alice.sends(nodes=2)
-    again = alice.sends(nodes=2)
+    again = alice.sends(nodes=2, priority=priority)
     waiting = bob.sends(nodes=2)
     later(3600)
     turn(alice.desk)
@@ -219,16 +222,18 @@ def test_who_has_had_less_has_the_next_turn(alice: User, bob: User, later: Calla
     assert bob.runs(waiting)
 
 
-def test_a_priority_is_no_help_against_another_user(alice: User, bob: User, later: Callable[[float], None]) -> None:
-    first = alice.sends(nodes=2)
-    again, waiting = alice.sends(nodes=2, priority=9), bob.sends(nodes=2)
-    later(3600)
+def test_a_service_whose_last_run_was_stopped_while_it_waited_sleeps(
+    alice: User, bob: User, later: Callable[[float], None]
+) -> None:
+    """Nothing of the line that it stood in keeps the loop awake."""
+    alice.sends(nodes=2)
+    run = bob.sends()
+    bob.desk.stop(bob.now(run), {})
     turn(bob.desk)
-    alice.ends(first)
-    assert not alice.runs(again)
-    later(neighbours.LOOK_S)
+    assert bob.now(run).ended
+    later(100)
     turn(bob.desk)
-    assert bob.runs(waiting)
+    assert bob.desk.loop.pause_s is None
 
 
 def test_who_does_not_take_his_turn_is_passed_over(alice: User, bob: User, later: Callable[[float], None]) -> None:

@@ -22,7 +22,7 @@ from jupyter_aicci.store.clock import boot_ns
 from jupyter_aicci.store.notices import Held, Notice, Want, notice_json, parse_notice
 
 HELD = Held(
-    run="r0000001", shape="h100x2", cpus=(0, 1), accelerator="h100", devices=("0", "1"), accelerator_milli=1000,
+    run="r0000001", shape="h100x2", cpus=(0, 1), devices=("0", "1"), accelerator_milli=1000,
     since_boot_ns=10**9, limit_s=600.0, expected_s=0.0,
 )  # fmt: skip
 WANT = Want(
@@ -229,6 +229,13 @@ def test_only_one_has_the_turn(mine: Board, other: Board) -> None:
             assert not second
     with other.turn() as second:
         assert second
+
+
+def test_a_turn_within_a_turn_is_the_same_one(mine: Board, other: Board) -> None:
+    with mine.turn(), mine.turn() as again:
+        assert again
+        with other.turn() as theirs:
+            assert not theirs
 
 
 def test_who_keeps_the_turn_for_ever_holds_up_nobody(
