@@ -30,6 +30,7 @@ from jupyter_aicci.service.engine import Engine
 from jupyter_aicci.service.lazy import one_thread
 from jupyter_aicci.service.leftovers import clear as clear_leftovers
 from jupyter_aicci.service.limits import cap_t_ns, parse_deadline_ns
+from jupyter_aicci.service.reasons import promises, reasons
 from jupyter_aicci.service.runs import Runs
 from jupyter_aicci.service.seen import Seen
 from jupyter_aicci.service.watches import ADOPT_S, Watch, Watches
@@ -40,13 +41,11 @@ from jupyter_aicci.store.paths import Home
 
 if TYPE_CHECKING:
     from jupyter_aicci.scheduler import Preempt, Start
-    from jupyter_aicci.service.answer import Answer
     from jupyter_aicci.service.line import Line
 
 TICK_S = 0.025
 AGAIN_S = 1.0  # after something went wrong
 TURN_S = 0.02  # while another service of this host decides
-NOTES_AT_ONCE = 50  # rows about why runs wait; each is a commit, and the next answer has the rest
 SLEEP_MOST_S = 3600.0  # a deadline further away is looked at again then
 LOG = logging.getLogger("aicci.service")
 
@@ -273,8 +272,8 @@ class Loop:
                 self._guarded(self._runs[start.run_id], partial(self._place, start=start))
                 if not (self._runs[start.run_id].holds_nodes or self._runs[start.run_id].ended):
                     self._ask_again()
-        self._note_promises()
-        self._note_reasons(answer)
+        for row in (*promises(self._runs, self.line.promises()), *reasons(self._runs, answer)):
+            self._runs.record((row,))
 
     def _preempt(self, run: Run, *, preempt: Preempt) -> None:
         """From this row on the attempt is to end; the next look has its nodes stopped."""
@@ -288,36 +287,6 @@ class Loop:
                 reason=preempt.reason,
             )
             self._runs.record((wish,))
-
-    def _note_promises(self) -> None:
-        """A start that was promised is kept by the service after this one, too; a row when its place changes."""
-        for run_id, promise in self.line.promises().items():
-            known = self._runs[run_id].promise
-            if [known.get(key) for key in ("hosts", "counts", "shape")] != [
-                promise["hosts"],
-                promise["counts"],
-                promise["shape"],
-            ]:
-                text = f"a place on {', '.join(promise['hosts'])} is kept for it"
-                self._note(run_id, "promise", text, promise)
-
-    def _note_reasons(self, answer: Answer) -> None:
-        """Why each run waits, in the journal when the class changes: the numbers in it change too often."""
-        changed = [run_id for run_id in answer.waiting if self._runs[run_id].why != answer.why_class(run_id)]
-        if changed:
-            line = self._by_submission(answer)
-            for run_id in changed[:NOTES_AT_ONCE]:
-                wait = answer.why(run_id, line)
-                self._note(run_id, "waiting", wait.text, {"class": str(wait.why_class)})
-
-    def _by_submission(self, answer: Answer) -> tuple[RunId, ...]:
-        """The line as it stands by priority and time; the exact one is worked out for those who watch."""
-        runs = [self._runs[run_id] for run_id in answer.waiting]
-        return tuple(run.id for run in sorted(runs, key=lambda run: (-run.spec.priority, run.submitted_ns, run.id)))
-
-    def _note(self, run_id: RunId, topic: str, text: str, data: dict[str, Any]) -> None:
-        now_ns = self._runs.clock.now_ns()
-        self._runs.record((Noted(run_id=run_id, time_ns=now_ns, topic=topic, text=text, data=data),))
 
     def _place(self, run: Run, *, start: Start) -> None:
         """The nodes are the run's, and paid for, from one row on; then its agents are started."""

@@ -69,20 +69,23 @@ export function when(finding: IFinding, trans: TranslationBundle): string {
 
 /** `≈ $0.31 wasted`, `≈ $0.22 so far`, `≈ $0.40 at risk`; where there is no price, the time of the ranks. */
 export function wasteWords(finding: IFinding, currency: string, trans: TranslationBundle): string {
-  if (finding.wasted_micro) {
-    const amount = moneyWords(finding.wasted_micro / 1e6, currency);
-    if (finding.at_risk) {
-      return trans.__('≈ %1 at risk', amount);
-    }
-    return finding.ongoing ? trans.__('≈ %1 so far', amount) : trans.__('≈ %1 wasted', amount);
-  }
-  const wastedS = finding.wasted_ns / 1e9;
-  if (wastedS < LEAST_S) {
+  const lost = lostWords(finding, currency, trans);
+  if (!lost) {
     return '';
   }
-  return finding.at_risk
-    ? trans.__('≈ %1 of rank time at risk', span(wastedS))
-    : trans.__('≈ %1 of rank time', span(wastedS));
+  if (finding.at_risk) {
+    return trans.__('≈ %1 at risk', lost);
+  }
+  return finding.ongoing ? trans.__('≈ %1 so far', lost) : trans.__('≈ %1 wasted', lost);
+}
+
+/** The amount alone; '' where it is nothing. */
+function lostWords(finding: IFinding, currency: string, trans: TranslationBundle): string {
+  if (finding.wasted_micro) {
+    return moneyWords(finding.wasted_micro / 1e6, currency);
+  }
+  const wastedS = finding.wasted_ns / 1e9;
+  return wastedS >= LEAST_S ? trans.__('%1 of rank time', span(wastedS)) : '';
 }
 
 function capital(name: string): string {
