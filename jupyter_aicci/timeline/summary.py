@@ -34,6 +34,7 @@ def run_summary(run: Run, *, cost_micro: int, seq: int = 0, told: Mapping[str, A
         "shape": run.shape,
         "nodes": len(attempt.placement.nodes) if attempt else run.spec.nodes,
         "queue": run.spec.queue,
+        "owner": run.spec.owner,
         "submitted_at": iso(run.submitted_ns),
         "started_at": iso(run.started_ns),
         "ended_at": iso(run.ended_ns),

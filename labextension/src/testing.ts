@@ -1,6 +1,17 @@
 /** Builders for the tests: a view as the service sends it, and an API whose connections the test plays. */
-import type { IDelta, IView, Message } from './protocol';
+import type {
+  IDelta,
+  IForecasts,
+  IOptionRow,
+  ISite,
+  ISiteDelta,
+  ISummary,
+  IView,
+  Message,
+  SiteMessage
+} from './protocol';
 import type { IRunApi } from './runs/model';
+import type { ISiteApi } from './site/model';
 
 export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
   return {
@@ -11,6 +22,7 @@ export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
       shape: 'cpux2',
       nodes: 2,
       queue: 'default',
+      owner: 'ada',
       submitted_at: '2026-11-24T10:00:00.000+00:00',
       started_at: null,
       ended_at: null,
@@ -118,5 +130,95 @@ export class PlayedApi implements IRunApi {
       throw new Error('nothing has connected');
     }
     return last;
+  }
+}
+
+export function aRun(changes: Partial<ISummary> = {}): ISummary {
+  return { ...aView().run, ...changes };
+}
+
+export function aSite(changes: Partial<ISite> = {}): ISite {
+  return {
+    now_ns: Date.parse('2026-11-24T10:12:43Z') * 1e6,
+    user: 'ada',
+    status: { pid: 7, version: '0.1.0', started_ns: 0, running: 1, queued: 0, notes: [] },
+    runs: [aRun()],
+    more_runs: 0,
+    shapes: [
+      {
+        name: 'cpux2',
+        accelerator: '',
+        accelerators: 0,
+        cpus: 2,
+        memory_bytes: 0,
+        nvlink: false,
+        rdma_nics: 0,
+        price: { micro_per_h: 360_000, currency: 'USD', confidence: '', source: 'local book' },
+        free: 1,
+        total: 2,
+        start_ns: null,
+        never: ''
+      }
+    ],
+    queues: [
+      {
+        name: 'default',
+        parent: '',
+        guarantee: {},
+        deserved: {},
+        limit: {},
+        used: { cpu: 2000 },
+        running: 1,
+        queued: 0,
+        capacity: { cpu: 4000 }
+      }
+    ],
+    data: [],
+    ...changes
+  };
+}
+
+export function aSiteDelta(changes: Partial<ISiteDelta> = {}): ISiteDelta {
+  return { type: 'site_delta', now_ns: aSite().now_ns + 1e9, ...changes };
+}
+
+export function anOption(changes: Partial<IOptionRow> = {}): IOptionRow {
+  return {
+    flag: '--nodes',
+    field: 'nodes',
+    kind: 'int',
+    help: 'nodes in the gang',
+    default: '1',
+    metavar: 'N',
+    choices: [],
+    repeats: false,
+    section: 'main',
+    ...changes
+  };
+}
+
+/** One connection that the site's model has opened. */
+export interface ISiteConnection {
+  readonly signal: AbortSignal;
+  send(message: SiteMessage): void;
+  close(): void;
+}
+
+/** An API of the service whose stream the test plays. */
+export class PlayedSiteApi implements ISiteApi {
+  readonly connections: ISiteConnection[] = [];
+  wake: ISiteApi['wake'] = () => Promise.resolve();
+  options: ISiteApi['options'] = () => Promise.resolve([anOption()]);
+  rights: ISiteApi['rights'] = () => Promise.resolve({ launch: true, stop: true });
+  forecasts: ISiteApi['forecasts'] = () =>
+    Promise.resolve<IForecasts>({ magic: '%%aicci train', now_ns: aSite().now_ns, asked: [], answers: [] });
+  launch: ISiteApi['launch'] = id => Promise.resolve(aRun({ id }));
+  stop: ISiteApi['stop'] = id => Promise.resolve(aRun({ id }));
+
+  siteStream(onMessage: (message: SiteMessage) => void, signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      signal.addEventListener('abort', () => resolve());
+      this.connections.push({ signal, send: onMessage, close: resolve });
+    });
   }
 }

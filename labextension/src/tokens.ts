@@ -6,6 +6,7 @@
 import { Token } from '@lumino/coreutils';
 
 import type { IRunLease } from './runs/registry';
+import type { ISiteModel } from './site/model';
 
 export const MIME_TYPE = 'application/vnd.aicci.run+json';
 
@@ -15,17 +16,42 @@ export const DOMAIN = 'jupyter_aicci';
 export const PluginIDs = {
   runs: 'jupyter-aicci:runs',
   renderer: 'jupyter-aicci:renderer',
-  open: 'jupyter-aicci:open'
+  open: 'jupyter-aicci:open',
+  site: 'jupyter-aicci:site',
+  panel: 'jupyter-aicci:panel',
+  status: 'jupyter-aicci:status',
+  commands: 'jupyter-aicci:commands',
+  cells: 'jupyter-aicci:cells',
+  recorded: 'jupyter-aicci:recorded'
 } as const;
 
 export const CommandIDs = {
   /** Arguments: `{ id: string }`, the run's id. */
-  openRun: 'aicci:open-run'
+  openRun: 'aicci:open-run',
+  /** Arguments: `{ id: string, wait?: boolean }`; asks first unless `wait` is false. */
+  stopRun: 'aicci:stop-run',
+  /** Arguments: `{ id: string }`. */
+  copyRunId: 'aicci:copy-run-id',
+  /** Arguments: `{ id: string }`: a cell `%aicci attach ID` below the active one. */
+  insertAttach: 'aicci:insert-attach',
+  /** Arguments: `{ magic: string }`: a cell that begins with this line, below the active one. */
+  insertCell: 'aicci:insert-cell',
+  showPanel: 'aicci:show-panel',
+  newRun: 'aicci:new-run',
+  /** Of the active `%%aicci` cell. */
+  runCell: 'aicci:run-cell',
+  stopCell: 'aicci:stop-cell',
+  openCell: 'aicci:open-cell'
 } as const;
 
 /** The runs that are on this page; everyone who shows a run leases its one model here. */
 export interface IRuns {
   lease(id: string): IRunLease;
 }
+
+/** The service: its runs, shapes, queues and data. */
+export type ISite = ISiteModel;
+
+export const ISite = new Token<ISite>('jupyter-aicci:ISite', 'The service of jupyter-aicci, as the page knows it.');
 
 export const IRuns = new Token<IRuns>('jupyter-aicci:IRuns', 'The live runs of jupyter-aicci, one model each.');
