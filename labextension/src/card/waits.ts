@@ -6,6 +6,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IView } from '../protocol';
+import { timeWords } from '../words/intl';
 import { el, setText } from './dom';
 import { span, whyWord } from './words';
 
@@ -63,5 +64,5 @@ function momentWords(timeNs: number, nowNs: number): string {
   const today = new Date(nowNs / 1e6).toDateString() === at.toDateString();
   const time: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit' };
   const day: Intl.DateTimeFormatOptions = { year: 'numeric', month: '2-digit', day: '2-digit' };
-  return new Intl.DateTimeFormat(undefined, today ? time : { ...day, ...time }).format(at);
+  return timeWords(at, today ? time : { ...day, ...time });
 }

@@ -4,6 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IView } from '../protocol';
+import { numberWords } from '../words/intl';
 
 export function stateWord(state: string, trans: TranslationBundle): string {
   const words: Record<string, string> = {
@@ -80,10 +81,9 @@ export function chartWords(view: IView, trans: TranslationBundle): string {
   return [head, ...tiles, ...curves, ...found].join('; ');
 }
 
-/** `38 s`, `12 min`, `3 h 20 min`: about how long, in the browser's language. */
+/** `38 s`, `12 min`, `3 h 20 min`: about how long, in the page's language. */
 export function span(seconds: number): string {
-  const unit = (n: number, name: string): string =>
-    new Intl.NumberFormat(undefined, { style: 'unit', unit: name, unitDisplay: 'short' }).format(n);
+  const unit = (n: number, name: string): string => numberWords(n, { style: 'unit', unit: name, unitDisplay: 'short' });
   if (seconds < 119.5) {
     return unit(Math.round(seconds), 'second');
   }

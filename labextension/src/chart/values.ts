@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { phaseWord } from '../card/words';
 import type { IHeatLane, ISeriesLane, Lane } from '../protocol';
+import { numberWords } from '../words/intl';
 
 /** The words, or empty where nothing was seen. */
 export function valueAt(lane: Lane, t: number, labels: ReadonlyMap<string, string>, trans: TranslationBundle): string {
@@ -62,7 +63,7 @@ const STEPS: readonly (readonly [number, string])[] = [
   [1e3, 'k']
 ];
 
-/** `310 ms`, `1.9 GB/s`, `$0.31`, `93 %`; in the browser's language. */
+/** `310 ms`, `1.9 GB/s`, `$0.31`, `93 %`; in the page's language. */
 export function valueWords(value: number, unit: string): string {
   if (unit === 's') {
     return value < 1 ? `${digits(value * 1000, 3)} ms` : `${digits(value, 3)} s`;
@@ -80,20 +81,16 @@ export function valueWords(value: number, unit: string): string {
 /** An amount with its currency; more decimals below ten cents, so that little does not read as nothing. */
 export function moneyWords(amount: number, currency: string): string {
   const decimals = amount !== 0 && Math.abs(amount) < 0.1 ? 4 : 2;
-  return new Intl.NumberFormat(language(), {
+  return numberWords(amount, {
     style: 'currency',
     currency,
     currencyDisplay: 'narrowSymbol',
     minimumFractionDigits: decimals,
     maximumFractionDigits: decimals
-  }).format(amount);
+  });
 }
 
 function digits(value: number, most = 4): string {
   const options = Math.abs(value) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: most };
-  return new Intl.NumberFormat(language(), options).format(value);
-}
-
-function language(): string | undefined {
-  return document.documentElement.lang || undefined;
+  return numberWords(value, options);
 }
