@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NoReturn
@@ -16,6 +18,8 @@ from jupyter_aicci.model.errors import UserError, did_you_mean
 from jupyter_aicci.model.text import parse_duration_s, parse_names
 
 Kind = Literal["text", "names", "int", "money", "duration", "flag", "choice", "pairs"]
+Section = Literal["main", "more", "client"]
+Given = Mapping[str, str | Sequence[str]]  # what was typed, by field; options that repeat are lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,30 +33,42 @@ class Option:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     short: str = ""
-    face: Literal["spec", "client"] = "spec"  # client: how the caller waits, not part of the run
+    section: Section = (
+        "more"  # of a form: asked first, on request, or (client) not part of the run: how the caller waits
+    )
 
     @property
     def field(self) -> str:
         return self.flag.removeprefix("--").replace("-", "_")
 
+    @property
+    def face(self) -> Literal["spec", "client"]:
+        return "client" if self.section == "client" else "spec"
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it may be given more than once."""
+        return self.kind == "pairs" or self.flag == "--secret"
+
 
 OPTIONS: tuple[Option, ...] = (
-    Option(flag="--shape", kind="names", default=("auto",), metavar="NAME[,NAME…]",
+    Option(flag="--shape", kind="names", section="main", default=("auto",), metavar="NAME[,NAME…]",
            help="what each node gets; several: any of them; auto: the smallest that fits"),
-    Option(flag="--nodes", kind="int", default=1, metavar="N", help="nodes in the gang"),
+    Option(flag="--nodes", kind="int", section="main", default=1, metavar="N", help="nodes in the gang"),
     Option(flag="--min-nodes", kind="int", default=0, metavar="M", help="fewest nodes an elastic gang may start with"),
     Option(flag="--ranks-per-node", kind="int", default=0, metavar="R",
            help="processes on each node; default: one per accelerator, else 1"),
-    Option(flag="--data", kind="pairs", default=(), metavar="NAME=URI[:mode]",
+    Option(flag="--data", kind="pairs", section="main", default=(), metavar="NAME=URI[:mode]",
            help="local path that the ranks see; repeatable; mode: mount (copy, cached, stream: not available yet)"),
-    Option(flag="--queue", kind="text", default="default", metavar="Q", help="where the run waits"),
+    Option(flag="--queue", kind="text", section="main", default="default", metavar="Q", help="where the run waits"),
     Option(flag="--priority", kind="int", default=0, metavar="P", help="higher goes first within the queue"),
     Option(flag="--time-limit", kind="duration", default=0.0, metavar="2h", help="stop after this long running"),
-    Option(flag="--budget", kind="money", default=0, metavar="20",
+    Option(flag="--budget", kind="money", section="main", default=0, metavar="20",
            help="stop when the run has cost this much, in the price book's currency"),
     Option(flag="--stop-if", kind="text", default="", metavar="'EXPR for 15m'",
            help="stop when this is true (for so long): waste > 0.5 for 15m, loss > 10, cost / steps > 0.01"),
-    Option(flag="--deadline", kind="text", default="", metavar="18:00", help="stop at this time of day or ISO date"),
+    Option(flag="--deadline", kind="text", section="main", default="", metavar="18:00",
+           help="stop at this time of day or ISO date"),
     Option(flag="--retries", kind="int", default=3, metavar="N", help="restarts after infrastructure faults only"),
     Option(flag="--grace", kind="duration", default=10.0, metavar="30s", help="time between SIGTERM and SIGKILL"),
     Option(flag="--engine", kind="choice", default="local", choices=("local", "kubernetes"),
@@ -70,15 +86,15 @@ OPTIONS: tuple[Option, ...] = (
     Option(flag="--env", kind="pairs", default=(), metavar="K=V", help="environment variable; repeatable"),
     Option(flag="--secret", kind="names", default=(), metavar="NAME",
            help="variable taken from the caller's environment, never stored in the journal; repeatable"),
-    Option(flag="--name", kind="text", default="", metavar="N", help="a name to call the run by"),
-    Option(flag="--out", short="-o", kind="text", default="", metavar="NAME", face="client",
+    Option(flag="--name", kind="text", section="main", default="", metavar="N", help="a name to call the run by"),
+    Option(flag="--out", short="-o", kind="text", default="", metavar="NAME", section="client",
            help="variable that gets the Run object"),
-    Option(flag="--detach", kind="flag", default=False, face="client", help="do not wait for the end"),
-    Option(flag="--dry-run", kind="flag", default=False, face="client",
+    Option(flag="--detach", kind="flag", default=False, section="client", help="do not wait for the end"),
+    Option(flag="--dry-run", kind="flag", default=False, section="client",
            help="print spec, price, start forecast and placement; send nothing"),
-    Option(flag="--probe", kind="flag", default=False, face="client",
+    Option(flag="--probe", kind="flag", default=False, section="client",
            help="first run the program for a few steps on 1, 2 and 4 ranks and on 2 and 4 nodes, to forecast its speed-up"),
-    Option(flag="--on-stop", kind="choice", default="detach", choices=("detach", "cancel"), face="client",
+    Option(flag="--on-stop", kind="choice", default="detach", choices=("detach", "cancel"), section="client",
            help="what the first press of Stop does"),
 )  # fmt: skip
 
@@ -104,10 +120,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         if option.kind == "flag":
             parser.add_argument(*names, dest=option.field, action="store_const", const="true", help=option.help)
         else:
-            repeat = option.kind == "pairs" or option.flag == "--secret"
             parser.add_argument(
                 *names, dest=option.field, metavar=option.metavar or "{" + ",".join(option.choices) + "}",
-                action="append" if repeat else "store", help=option.help,
+                action="append" if option.repeats else "store", help=option.help,
             )  # fmt: skip
 
 
@@ -140,6 +155,44 @@ def parse_values(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             except (ValueError, TypeError) as error:
                 defects.append(f"{BY_FIELD[field].flag} {raw!r}: {error}")
     return values, defects
+
+
+def default_text(option: Option) -> str:
+    """The default as a person would type it; "" for none, and for a flag that is off."""
+    if not option.default:
+        return ""
+    if option.kind == "duration":
+        return f"{option.default:g}s"
+    return ",".join(option.default) if isinstance(option.default, tuple) else str(option.default)
+
+
+def words_of(given: Given) -> list[str]:
+    """The words of a magic or command line that say what was typed; what is blank is left out. The parsers read them back.
+
+    Raises `UserError` for an unknown field, and for a value of more than one line.
+    """
+    for field in given:
+        if field not in BY_FIELD:
+            guess = did_you_mean(field, BY_FIELD)
+            raise UserError("unknown_option", f"unknown field {field}" + (f": {guess}" if guess else "."), field=field)
+    return [word for option in OPTIONS if option.field in given for word in _words(option, given[option.field])]
+
+
+def magic_line(given: Given) -> str:
+    """The first line of a cell that would launch it: `%%aicci train --nodes 2`."""
+    return " ".join(["%%aicci train", shlex.join(words_of(given))]).rstrip()
+
+
+def _words(option: Option, typed: str | Sequence[str]) -> list[str]:
+    texts = [text for text in ([typed] if isinstance(typed, str) else typed) if text.strip()]
+    if any(len(text.splitlines()) > 1 for text in texts):
+        raise UserError("bad_option", f"{option.flag}: expected one line of text.", field=option.field)
+    if option.kind == "flag":
+        return [option.flag] if texts == ["true"] else []
+    if not option.repeats:
+        texts = [",".join(texts)] if texts else []
+    pairs = ([f"{option.flag}={text}"] if text.startswith("-") else [option.flag, text] for text in texts)
+    return [word for pair in pairs for word in pair]
 
 
 def _read(option: Option, raw: Any) -> Any:
