@@ -105,7 +105,8 @@ export class Api implements IRunApi {
     const response = await ServerConnection.makeRequest(url, init, this._settings);
     if (!response.ok) {
       const body = (await response.json().catch(() => ({}))) as Partial<IErrorBody>;
-      throw new ApiError(response.status, body.code ?? '', body.message ?? response.statusText, body.hint ?? '');
+      const { code = '', message = response.statusText, hint = '', field = '' } = body;
+      throw new ApiError(response.status, code, message, hint, field);
     }
     return response;
   }

@@ -448,4 +448,6 @@ export interface IErrorBody {
   readonly message: string;
   readonly code: string;
   readonly hint: string;
+  /** The option that is wrong; not there where none is. */
+  readonly field?: string;
 }

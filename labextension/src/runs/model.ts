@@ -41,7 +41,9 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
-    readonly hint: string
+    readonly hint: string,
+    /** The option that is wrong, or empty. */
+    readonly field = ''
   ) {
     super(message);
   }

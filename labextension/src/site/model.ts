@@ -53,6 +53,8 @@ export interface ISiteModel extends IDisposable {
   readonly state: SiteState;
   readonly changed: ISignal<ISiteModel, SiteState>;
   readonly signal: AbortSignal;
+  /** The service's clock now, epoch nanoseconds: what it last told and the time since; 0 = it has told nothing. */
+  readonly nowNs: number;
   /** Connect, if nobody has yet. */
   open(): void;
   /** Try again at once. */
@@ -72,6 +74,10 @@ export class SiteModel implements ISiteModel {
 
   get signal(): AbortSignal {
     return this._abort.signal;
+  }
+
+  get nowNs(): number {
+    return this._toldNs && this._toldNs + (performance.now() - this._receivedMs) * 1e6;
   }
 
   get isDisposed(): boolean {
@@ -127,6 +133,8 @@ export class SiteModel implements ISiteModel {
   private _take(message: SiteMessage): void {
     const known = siteOf(this._state);
     this._received += 1;
+    this._toldNs = message.type === 'site' ? message.site.now_ns : message.now_ns;
+    this._receivedMs = performance.now();
     if (message.type === 'site') {
       this._set({ kind: 'live', site: message.site });
     } else if (known) {
@@ -168,6 +176,8 @@ export class SiteModel implements ISiteModel {
   private _state: SiteState = { kind: 'loading' };
   private _isOpen = false;
   private _received = 0;
+  private _receivedMs = 0;
+  private _toldNs = 0;
   private _toldMs = -Infinity;
   private _telling: ReturnType<typeof setTimeout> | undefined;
   private _waiting: AbortController | null = null;
