@@ -70,7 +70,7 @@ class Calls:
         return dict(self.request("POST", _run_path(ref) + "/stop", wish))
 
     def wait_row(self, ref: str, *, after: int, timeout_s: float = LONG_POLL_S) -> dict[str, Any]:
-        """`{"seq", "run"}` as soon as the run has a row past `after`, or after `timeout_s` as it is."""
+        """`{"seq", "run", "watchers"}` as soon as the run has a row past `after`, or after `timeout_s` as it is."""
         target = f"{_run_path(ref)}/wait?{urlencode({'after': after, 'timeout_s': timeout_s})}"
         return dict(self.request("GET", target, timeout_s=timeout_s + 30.0))
 

@@ -8,34 +8,19 @@ Rule 2: what the service answers is passed on as it is, errors too; only silence
 from __future__ import annotations
 
 import asyncio
-import socket
 from concurrent.futures import Executor
-from typing import Any
 
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
-from tornado.netutil import Resolver
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import WebSocketClientConnection
 
 from jupyter_aicci.client import ensure_service
+from jupyter_aicci.client.streams import LARGEST_MESSAGE_BYTES, UnixResolver, connect
 from jupyter_aicci.model.errors import HostError
 from jupyter_aicci.store.paths import Home, check_socket_dir
 
 MOST_AT_ONCE = 200  # long polls hold one each
 ANSWER_LIMIT_S = 60.0
-LARGEST_MESSAGE_BYTES = 64_000_000
-
-
-class UnixResolver(Resolver):
-    """Every host is the one socket."""
-
-    def initialize(self, path: str) -> None:
-        self._path = path
-
-    async def resolve(
-        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[tuple[int, Any]]:
-        return [(socket.AF_UNIX, self._path)]
 
 
 class Upstream:
@@ -74,16 +59,15 @@ class Upstream:
 
     async def connect(self, target: str) -> WebSocketClientConnection:
         """A WebSocket to the service. Raises `HTTPClientError` with the service's status where it refuses."""
-        check_socket_dir(self._home)
         try:
-            return await self._connect(target)
+            return await connect(self._home, target)
         except HTTPClientError as error:
             if error.code != 599:
                 raise
             await self.ensure()
         except OSError:
             await self.ensure()
-        return await self._connect(target)
+        return await connect(self._home, target)
 
     async def ensure(self) -> None:
         """Return when a service answers; the start is waited for in a thread."""
@@ -91,12 +75,6 @@ class Upstream:
 
     def close(self) -> None:
         self._client.close()
-
-    async def _connect(self, target: str) -> WebSocketClientConnection:
-        request = HTTPRequest(f"ws://aicci{target}", connect_timeout=5.0)
-        return await websocket_connect(
-            request, resolver=self._resolver, max_message_size=LARGEST_MESSAGE_BYTES, ping_interval=None
-        )
 
 
 def _silent(what: str) -> HostError:

@@ -14,6 +14,7 @@ from typing import Any
 from jupyter_aicci.client import Client, Program, Run
 from jupyter_aicci.magics.card import Card
 from jupyter_aicci.magics.outcomes import Cancelled, Detached, RunFailed, RunStopped
+from jupyter_aicci.magics.pictures import Pictures, is_notebook
 from jupyter_aicci.model.errors import AicciError, ConflictError
 from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.model.states import TERMINAL, State
@@ -33,6 +34,7 @@ class Watch:
         self._shell, self._client, self._on_stop = shell, client, on_stop
         self._card: Card | None = None
         self._seq = 0
+        self._pictures = Pictures(run.picture, wanted=is_notebook(shell))
 
     @classmethod
     def submit(cls, shell: Any, client: Client, spec: RunSpec, program: Program, *, on_stop: str) -> Watch:
@@ -74,13 +76,16 @@ class Watch:
         """The summary at the run's end, or after `timeout_s` as it is then; the card follows the state."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            left_s = POLL_S if deadline_s is None else max(0.0, min(POLL_S, deadline_s - time.monotonic()))
+            left_s = min(POLL_S, self._pictures.left_s())
+            left_s = left_s if deadline_s is None else max(0.0, min(left_s, deadline_s - time.monotonic()))
             news = self._client.wait_row(self.run.id, after=self._seq, timeout_s=left_s)
             self._seq, summary = int(news["seq"]), dict(news["run"])
             ended = summary["state"] in TERMINAL
             if ended or (deadline_s is not None and time.monotonic() >= deadline_s):
                 return summary
             self.show().refresh(summary)
+            if png := self._pictures.next(news["watchers"]):
+                self.show().picture(summary, png)
 
     def _second_press(self) -> tuple[bool, dict[str, Any]]:
         """(cancelled, summary at the end) when Stop is pressed again in time or the run ends meanwhile.

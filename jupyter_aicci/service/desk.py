@@ -7,6 +7,7 @@ Rule 2: what is answered is in the journal.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,7 @@ class Desk:
         self.conditions = Conditions(self.bills.values)
         loop.settle, loop.conditions = self._settle, self.conditions.rows
         self.started_ns = runs.clock.now_ns()
+        self.watchers: Counter[RunId] = Counter()  # how many follow a run's stream now
         self.shut_down: Callable[[], None] = lambda: None
 
     def _settle(self, run: Run, then: Callable[[Run], None]) -> None:

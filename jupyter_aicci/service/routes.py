@@ -58,7 +58,8 @@ class Wait(JsonHandler):
         while runs.seq(run_id) <= after and clock() < deadline_s and not self._gone():
             await runs.bell.wait(deadline_s - clock())
         if not self._gone():
-            self.answer({"seq": runs.seq(run_id), "run": runs.summary(runs[run_id])})
+            watchers = self.desk.watchers[run_id]
+            self.answer({"seq": runs.seq(run_id), "run": runs.summary(runs[run_id]), "watchers": watchers})
 
     def _gone(self) -> bool:
         stream: Any = self.request.connection

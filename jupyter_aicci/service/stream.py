@@ -3,6 +3,7 @@
 Rule 1: at most 4 messages a second to a watcher, the first after a pause at once; a slow watcher gets fewer and larger ones.
 Rule 2: what a watcher has is one `Mark`; nothing is queued for it. When the set of lanes changes, it gets a fresh view.
 Rule 3: a watcher of a run that has ended wakes nobody.
+Rule 4: whoever waits for a run is told how many watch it, so that nothing is drawn twice.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class StreamHandler(JsonHandler, WebSocketHandler):
         self._pump_task.cancel()
 
     async def _pump(self) -> None:
+        self.desk.watchers[self._run_id] += 1
         try:
             await Watcher(self, self._run_id, self._tail, self._width_px).follow()
             await self._closed.wait()
@@ -61,6 +63,8 @@ class StreamHandler(JsonHandler, WebSocketHandler):
         except Exception:
             LOG.exception("the stream of run %s broke off", self._run_id)
             self.close(1011, "the service's log has the reason")
+        finally:
+            self.desk.watchers[self._run_id] -= 1
 
     def _ranks(self) -> tuple[int, ...]:
         words = self.get_query_argument("ranks", "0").split(",")
