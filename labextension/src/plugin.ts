@@ -13,13 +13,19 @@ import { rendererFactory } from './mime';
 import { Runs } from './runs/registry';
 import { RunTab } from './tab';
 import { CommandIDs, DOMAIN, IRuns, PluginIDs } from './tokens';
+import { runsInWords } from './words/inwords';
+import { speaker } from './words/served';
 
 const runs: JupyterFrontEndPlugin<IRuns> = {
   id: PluginIDs.runs,
   description: 'The live runs on this page, one connection each.',
   autoStart: true,
   provides: IRuns,
-  activate: (app: JupyterFrontEnd) => new Runs(new Api(app.serviceManager.serverSettings))
+  optional: [ITranslator],
+  activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
+    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    return new Runs(runsInWords(new Api(app.serviceManager.serverSettings), speaker(trans)));
+  }
 };
 
 const renderer: JupyterFrontEndPlugin<void> = {

@@ -1,0 +1,136 @@
+"""The catalogues: what is to be translated (`.pot`), the translations (`.po`), and what Jupyter reads (`.json`, `.mo`).
+
+In: `trans.…('literal')` of the labextension and its settings, by jupyterlab-translate; the sentences of `words.grammar`.
+Rule 1: sorted by message, without dates, versions and lines, so that equal sources give equal files.
+Rule 2: a message that is gone takes its translation along; git keeps it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import polib
+from jupyterlab_translate.api import compile_po_file
+from jupyterlab_translate.constants import GETTEXT_CONFIG
+from jupyterlab_translate.utils import _extract_schema_strings
+
+from words.grammar import Grammar, grammar
+
+ROOT = Path(__file__).resolve().parents[2]
+LABEXTENSION = ROOT / "labextension"
+GRAMMAR = LABEXTENSION / "src" / "words" / "grammar.json"
+LOCALE = ROOT / "jupyter_aicci" / "locale"
+DOMAIN = "jupyter_aicci"  # as in labextension/src/tokens.ts
+POT = LOCALE / f"{DOMAIN}.pot"
+LANGUAGES = {"zh_CN": "nplurals=1; plural=0;"}
+WIDE = 10_000  # no line is broken
+
+Key = tuple[str, str]  # (context, message)
+
+
+def po_path(language: str) -> Path:
+    return LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def grammar_text(found: Grammar) -> str:
+    """The file that the page loads where it is not in English: one sentence a line."""
+    return json.dumps({"sentences": found.sentences, "parts": found.parts}, ensure_ascii=False, indent=0) + "\n"
+
+
+def template(found: Grammar) -> polib.POFile:
+    """Every message that there is now."""
+    entries: dict[Key, polib.POEntry] = {}
+    for each in (*_typescript(), *_schemas(), *_served(found)):
+        key = (each.msgctxt or "", each.msgid)
+        known = entries.setdefault(key, each)
+        known.occurrences = sorted({*known.occurrences, *each.occurrences})
+    return _catalogue(entries, {})
+
+
+def _typescript() -> list[polib.POEntry]:
+    """What `trans.__('…')` and its like say, by the extractor of jupyterlab-translate."""
+    glob = {"pattern": "src/**/*.ts*(x)", "options": {"ignore": "**/*.spec.ts"}}
+    with tempfile.TemporaryDirectory() as scratch:
+        out, config = Path(scratch, "out.pot"), Path(scratch, "config.json")
+        config.write_text(
+            json.dumps({**GETTEXT_CONFIG, "js": {**GETTEXT_CONFIG["js"], "glob": glob}, "output": str(out)})
+        )
+        subprocess.run(
+            ["gettext-extract", "--config", str(config)], cwd=LABEXTENSION, check=True, stdout=subprocess.DEVNULL
+        )
+        found = polib.pofile("#, fuzzy\n" + out.read_text("utf-8"), wrapwidth=WIDE)
+    return [
+        _entry(each.msgid, each.msgctxt, (f"labextension/{path}" for path, _ in each.occurrences), each.msgid_plural)
+        for each in found
+    ]
+
+
+def _schemas() -> list[polib.POEntry]:
+    """Titles and descriptions of the settings, as Jupyter's server looks them up."""
+    return [
+        _entry(each["msgid"], each["msgctxt"], [str(path.relative_to(ROOT))])
+        for path in sorted(LABEXTENSION.glob("schema/*.json"))
+        for each in _extract_schema_strings(json.loads(path.read_text("utf-8")), path.name)
+        if each["msgid"].strip()
+    ]
+
+
+def _served(found: Grammar) -> list[polib.POEntry]:
+    return [
+        _entry(text, None, [f"jupyter_aicci/{where.replace('.', '/')}.py"]) for text, where in found.messages.items()
+    ]
+
+
+def _entry(text: str, context: str | None, where: Iterable[str], plural: str = "") -> polib.POEntry:
+    forms = {"msgid_plural": plural, "msgstr_plural": {0: ""}} if plural else {}
+    return polib.POEntry(msgid=text, msgctxt=context, occurrences=[(path, "") for path in where], **forms)
+
+
+def merged(pot: polib.POFile, language: str) -> polib.POFile:
+    """The language's catalogue with exactly the messages of the template, translated as far as it is already."""
+    path = po_path(language)
+    known = {(each.msgctxt or "", each.msgid): each for each in (polib.pofile(str(path)) if path.exists() else ())}
+    entries: dict[Key, polib.POEntry] = {}
+    for each in pot:
+        key = (each.msgctxt or "", each.msgid)
+        entry = _entry(each.msgid, each.msgctxt, (path for path, _ in each.occurrences), each.msgid_plural)
+        if key in known and bool(known[key].msgid_plural) == bool(entry.msgid_plural):
+            entry.msgstr, entry.msgstr_plural = known[key].msgstr, known[key].msgstr_plural
+        entries[key] = entry
+    return _catalogue(entries, {"Language": language, "Plural-Forms": LANGUAGES[language]})
+
+
+def _catalogue(entries: dict[Key, polib.POEntry], metadata: dict[str, str]) -> polib.POFile:
+    catalogue = polib.POFile(wrapwidth=WIDE)
+    catalogue.metadata = {
+        "Project-Id-Version": DOMAIN,
+        "MIME-Version": "1.0",
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Transfer-Encoding": "8bit",
+        **metadata,
+    }
+    for key in sorted(entries):
+        catalogue.append(entries[key])
+    return catalogue
+
+
+def write() -> None:
+    """Every file anew."""
+    found = grammar()
+    GRAMMAR.write_text(grammar_text(found), "utf-8")
+    pot = template(found)
+    LOCALE.mkdir(exist_ok=True)
+    POT.write_text(str(pot), "utf-8")
+    for language in LANGUAGES:
+        path = po_path(language)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(merged(pot, language)), "utf-8")
+        compile_po_file(path)
+
+
+def untranslated(language: str) -> list[str]:
+    return [each.msgid for each in polib.pofile(str(po_path(language))) if not each.translated()]
