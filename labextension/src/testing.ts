@@ -1,8 +1,14 @@
 /** Builders for the tests: a view as the service sends it, and an API whose connections the test plays. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
 import type {
+  IDataRow,
   IDelta,
+  IForecast,
   IForecasts,
   IOptionRow,
+  IQueueRow,
+  IShapeRow,
   ISite,
   ISiteDelta,
   ISummary,
@@ -12,6 +18,16 @@ import type {
 } from './protocol';
 import type { IRunApi } from './runs/model';
 import type { ISiteApi } from './site/model';
+
+/** English, as it stands in the source. */
+export const english = {
+  __: (text: string, ...args: unknown[]) => filled(text, args),
+  _n: (one: string, many: string, n: number, ...args: unknown[]) => filled(n === 1 ? one : many, [n, ...args])
+} as unknown as TranslationBundle;
+
+function filled(text: string, args: readonly unknown[]): string {
+  return text.replace(/%(\d)/g, (_, at: string) => String(args[Number(at) - 1]));
+}
 
 export function aView(changes: Partial<IView> = {}, state = 'running'): IView {
   return {
@@ -137,6 +153,75 @@ export function aRun(changes: Partial<ISummary> = {}): ISummary {
   return { ...aView().run, ...changes };
 }
 
+export function aShape(changes: Partial<IShapeRow> = {}): IShapeRow {
+  return {
+    name: 'cpux2',
+    accelerator: '',
+    accelerators: 0,
+    cpus: 2,
+    memory_bytes: 0,
+    nvlink: false,
+    rdma_nics: 0,
+    price: { micro_per_h: 360_000, currency: 'USD', confidence: '', source: 'local book' },
+    free: 1,
+    total: 2,
+    start_ns: null,
+    never: '',
+    ...changes
+  };
+}
+
+export function aQueue(changes: Partial<IQueueRow> = {}): IQueueRow {
+  return {
+    name: 'default',
+    parent: '',
+    guarantee: {},
+    deserved: {},
+    limit: {},
+    used: { cpu: 2000 },
+    running: 1,
+    queued: 0,
+    capacity: { cpu: 4000 },
+    ...changes
+  };
+}
+
+export function aDataSet(changes: Partial<IDataRow> = {}): IDataRow {
+  return {
+    name: 'imagenet',
+    uri: '/data/imagenet',
+    mode: 'mount',
+    size_bytes: 138e9,
+    size_is_least: false,
+    exists: true,
+    cached_nodes: 2,
+    used_by: 'r1',
+    ...changes
+  };
+}
+
+export function aForecast(changes: Partial<IForecast> = {}): IForecast {
+  return {
+    shape: 'cpux2',
+    nodes: 1,
+    world_size: 2,
+    starts: 'now',
+    start_ns: Date.parse('2026-11-24T10:12:43Z') * 1e6,
+    latest_ns: null,
+    place: 0,
+    domain: '',
+    bandwidth: null,
+    reason: '',
+    why: null,
+    change: '',
+    price_text: '$0.36/h',
+    per_h_micro: 360_000,
+    currency: 'USD',
+    outlook: null,
+    ...changes
+  };
+}
+
 export function aSite(changes: Partial<ISite> = {}): ISite {
   return {
     now_ns: Date.parse('2026-11-24T10:12:43Z') * 1e6,
@@ -144,35 +229,8 @@ export function aSite(changes: Partial<ISite> = {}): ISite {
     status: { pid: 7, version: '0.1.0', started_ns: 0, running: 1, queued: 0, notes: [] },
     runs: [aRun()],
     more_runs: 0,
-    shapes: [
-      {
-        name: 'cpux2',
-        accelerator: '',
-        accelerators: 0,
-        cpus: 2,
-        memory_bytes: 0,
-        nvlink: false,
-        rdma_nics: 0,
-        price: { micro_per_h: 360_000, currency: 'USD', confidence: '', source: 'local book' },
-        free: 1,
-        total: 2,
-        start_ns: null,
-        never: ''
-      }
-    ],
-    queues: [
-      {
-        name: 'default',
-        parent: '',
-        guarantee: {},
-        deserved: {},
-        limit: {},
-        used: { cpu: 2000 },
-        running: 1,
-        queued: 0,
-        capacity: { cpu: 4000 }
-      }
-    ],
+    shapes: [aShape()],
+    queues: [aQueue()],
     data: [],
     ...changes
   };

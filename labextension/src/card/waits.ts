@@ -59,7 +59,7 @@ export function startWords(view: IView, trans: TranslationBundle): string {
 }
 
 /** A time of day, with the date where that is another day; rounded up to the minute, since it is a bound. */
-function momentWords(timeNs: number, nowNs: number): string {
+export function momentWords(timeNs: number, nowNs: number): string {
   const at = new Date((Math.ceil(timeNs / MINUTE_NS) * MINUTE_NS) / 1e6);
   const today = new Date(nowNs / 1e6).toDateString() === at.toDateString();
   const time: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit' };
