@@ -27,6 +27,27 @@ from jupyter_aicci.store.paths import Home
 from jupyter_aicci.timeline.lanes import view_from_json
 
 PIECE_BYTES = 1_000_000
+LOG_PIECE_BYTES = 4_000_000  # the service gives no more at once
+
+
+class LogFile(AicciHandler):
+    """GET …/logs/download?rank=0&attempt=0 → all that is kept of a rank's log, as text"""
+
+    @web.authenticated
+    @authorized
+    async def get(self, ref: str) -> None:
+        rank, attempt = (self.get_query_argument(name, "0") for name in ("rank", "attempt"))
+        target = run_path(ref, f"logs?rank={quote(rank)}&attempt={quote(attempt)}&limit={LOG_PIECE_BYTES}&offset=")
+        part = await self.ask(f"{target}0")
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{quote(ref, safe="")}.rank-{part["rank"]}.log"')
+        while True:
+            self.write(part["text"])
+            await self.flush()
+            if not part["text"] or part["offset"] >= part["size"]:
+                break
+            part = await self.ask(f"{target}{part['offset']}")
+        self.finish(set_content_type="text/plain; charset=utf-8")
 
 
 class Export(DrawingHandler):
@@ -72,4 +93,7 @@ def written(run_dir: Path, details: dict[str, Any], view: dict[str, Any] | None,
     return packed
 
 
-ROUTES: list[tuple[str, type[AicciHandler]]] = [(rf"/aicci/api/runs/{REF}/export", Export)]
+ROUTES: list[tuple[str, type[AicciHandler]]] = [
+    (rf"/aicci/api/runs/{REF}/export", Export),
+    (rf"/aicci/api/runs/{REF}/logs/download", LogFile),
+]

@@ -8,10 +8,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type { IBundle, IErrorBody, IFigure, ILogPart, ISummary, IView, Message, Palette } from './protocol';
-import { ApiError, type IRunApi } from './runs/model';
-
-/** Bytes of a log that are fetched at once. */
-const LOG_BYTES = 65_536;
+import { ApiError, type ILogAsked, type ILogRef, type IRunApi } from './runs/model';
 
 export class Api implements IRunApi {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
@@ -52,10 +49,14 @@ export class Api implements IRunApi {
     return this._get(`runs/${encodeURIComponent(id)}/bundle`, {}, signal);
   }
 
-  /** A part of a rank's log; a negative offset counts from its end. */
-  logs(id: string, rank: number, offset: number, signal: AbortSignal): Promise<ILogPart> {
-    const query = { rank: String(rank), offset: String(offset), limit: String(LOG_BYTES) };
-    return this._get(`runs/${encodeURIComponent(id)}/logs`, query, signal);
+  logs(id: string, asked: ILogAsked, signal: AbortSignal): Promise<ILogPart> {
+    return this._get(`runs/${encodeURIComponent(id)}/logs`, texts({ ...asked }), signal);
+  }
+
+  async log(id: string, log: ILogRef, signal: AbortSignal): Promise<Blob> {
+    const query = URLExt.objectToQueryString(texts({ ...log }));
+    const url = this._url(`runs/${encodeURIComponent(id)}/logs/download`) + query;
+    return (await this._answer(url, { signal })).blob();
   }
 
   stop(id: string): Promise<ISummary> {
@@ -110,4 +111,9 @@ export class Api implements IRunApi {
     }
     return response;
   }
+}
+
+/** Numbers of a query as it takes them. */
+function texts(query: Readonly<Record<string, number>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, String(value)]));
 }

@@ -1,10 +1,11 @@
 /**
- * A run in a tab of the main area: the cell's card, with the whole page for its chart.
+ * A run in a tab of the main area: the cell's card with the whole page: the strip of the whole run stays, and the log is searched.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import { renderCard } from './card/card';
+import type { BokehUrl } from './chart/chart';
 import { PREFIX } from './card/dom';
 import type { IRunLease } from './runs/registry';
 
@@ -14,7 +15,7 @@ export class RunTab extends Widget {
   constructor(
     private readonly _lease: IRunLease,
     trans: TranslationBundle,
-    bokehUrl: (version: string) => string
+    bokehUrl: BokehUrl
   ) {
     super();
     const { model } = _lease;
@@ -23,7 +24,13 @@ export class RunTab extends Widget {
     this.addClass(`${PREFIX}tab`);
     this.title.label = model.id;
     this.title.closable = true;
-    this._card = renderCard(this.node, model, { trans, bokehUrl, open: null, saved: { png: '', text: '' } });
+    this._card = renderCard(this.node, model, {
+      trans,
+      bokehUrl,
+      open: null,
+      saved: { png: '', text: '' },
+      hasPage: true
+    });
     const rename = (): void => {
       if ('view' in model.state) {
         const { run } = model.state.view;

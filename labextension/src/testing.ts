@@ -125,6 +125,7 @@ export class PlayedApi implements IRunApi {
   exported: IRunApi['exported'] = () => Promise.reject(new Error('no export in this test'));
   logs: IRunApi['logs'] = () =>
     Promise.resolve({ rank: 1, text: 'line of rank 1\n', offset: 15, size: 15, ended: true });
+  log: IRunApi['log'] = () => Promise.reject(new Error('no log in this test'));
   bundle: IRunApi['bundle'] = () => Promise.reject(new Error('no bundle in this test'));
   stop: IRunApi['stop'] = () => Promise.resolve(aView().run);
 

@@ -36,6 +36,7 @@ READS = (
     "aicci/api/runs/r1",
     "aicci/api/runs/r1/view",
     "aicci/api/runs/r1/logs",
+    "aicci/api/runs/r1/logs/download?rank=0",
     "aicci/api/runs/r1/cost",
     "aicci/api/runs/r1/speed",
     "aicci/api/runs/r1/export?format=csv",
@@ -267,6 +268,18 @@ def test_a_run_is_taken_away_as_a_file(jupyter: Jupyter, client: Client) -> None
     assert packed.namelist() == [f"{run.id}.{table}.csv" for table in ("metrics", "phases", "costs")]
     assert len(packed.read(f"{run.id}.phases.csv").splitlines()) - 1 == len(run.phases()) > 20
     assert jupyter.ask(f"aicci/api/runs/{run.id}/export?format=cvs").json["code"] == "unknown_export"
+
+
+def test_a_whole_log_is_taken_away_as_text(jupyter: Jupyter, client: Client) -> None:
+    """All of a rank's log, larger than the service gives at once and with no character cut; an unknown rank is refused."""
+    run = submit(client, "print('žluťoučký kůň ' * 400_000 + str(aicci.rank))")
+    run.wait(60)
+    answer = jupyter.ask(f"aicci/api/runs/{run.id}/logs/download?rank=1")
+    assert answer.body.decode() == "žluťoučký kůň " * 400_000 + "1\n"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{run.id}.rank-1.log"'
+    assert jupyter.ask(f"aicci/api/runs/{run.id}/logs/download?rank=7").json["code"] == "unknown_rank"
+    assert jupyter.ask(f"aicci/api/runs/{run.id}/logs/download?rank=a").json["code"] == "bad_number"
 
 
 def test_metrics_are_scraped_through_the_login(jupyter: Jupyter, client: Client) -> None:

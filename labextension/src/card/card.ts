@@ -8,11 +8,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { DisposableSet, type IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 
-import { Chart } from '../chart/chart';
+import { Chart, type BokehUrl } from '../chart/chart';
+import { keyWords } from '../chart/cursor';
+import { LogView } from '../logs/view';
 import type { IFigure, IFinding, IView } from '../protocol';
 import type { RunModel, RunState } from '../runs/model';
-import { el, setText } from './dom';
-import { Findings } from './findings';
+import { button, el, setText } from './dom';
+import { Findings, when } from './findings';
 import { Header } from './header';
 import { Legend } from './legend';
 import { LogTail } from './log';
@@ -27,11 +29,13 @@ import { chartWords } from './words';
 export interface ICardOptions {
   readonly trans: TranslationBundle;
   /** Where BokehJS of a version lies. */
-  readonly bokehUrl: (version: string) => string;
+  readonly bokehUrl: BokehUrl;
   /** Show the run larger; null where there is no larger place. */
   readonly open: (() => void) | null;
   /** What the notebook keeps of the run. */
   readonly saved: ISaved;
+  /** Whether it has a whole page: then the log can be searched, and the strip of the whole run stays. */
+  readonly hasPage?: boolean;
 }
 
 /** Ends of the names of exported files, where they are not the format's name. */
@@ -59,7 +63,9 @@ class Card implements IDisposable {
     );
     this._waits = new Waits(trans);
     this._legend = new Legend(trans);
-    this._log = new LogTail(_model, trans);
+    this._log = _options.hasPage
+      ? new LogView(_model, trans, (file, name) => void this._saveAs(file, name))
+      : new LogTail(_model, trans);
     this._verdict = new Verdict(
       rank => this._log.open(rank),
       rank => this._lastLines(rank),
@@ -72,16 +78,30 @@ class Card implements IDisposable {
         window: (from, to, width, signal) => _model.api.window(_model.id, from, to, width, signal),
         bokehUrl: _options.bokehUrl
       },
+      {
+        hasOverview: _options.hasPage ?? false,
+        finding: step => this._toFinding(step),
+        help: () => this._showKeys(this._keys.hidden)
+      },
       trans
     );
     this._findings = new Findings(finding => this._showFinding(finding), trans);
     this._toggle = this._tableToggle();
+    this._keysButton = this._keysToggle();
     this._plot.setAttribute('role', 'group');
     this._live.setAttribute('aria-live', 'polite');
     this._table.hidden = true;
-    const legendRow = el('div', 'legend-line', this._legend.node, this._toggle);
+    const legendRow = el('div', 'legend-line', this._legend.node, this._toggle, this._keysButton);
     this._body = el('div', 'body', this._waits.node, this._tiles.node, this._headline, legendRow);
-    this._body.append(this._plot, this._table, this._findings.node, this._notes, this._verdict.node, this._log.node);
+    this._body.append(
+      this._keys,
+      this._plot,
+      this._table,
+      this._findings.node,
+      this._notes,
+      this._verdict.node,
+      this._log.node
+    );
     this._saved = new Saved(_options.saved, trans);
     this._node = el('section', 'card', this._header.node, this._saved.node, this._body, this._live);
     this._node.setAttribute('aria-label', trans.__('Run %1', _model.id));
@@ -156,6 +176,24 @@ class Card implements IDisposable {
     this._plot.scrollIntoView({ block: 'nearest' });
   }
 
+  /** The next finding, around at the ends: its evidence in the chart, its words for who does not see it. */
+  private _toFinding(step: 1 | -1): void {
+    const { trans } = this._options;
+    const findings = this._view?.findings ?? [];
+    const first = step > 0 ? 0 : findings.length - 1;
+    const at = this._findingAt === null ? first : (this._findingAt + step + findings.length) % findings.length;
+    const finding = findings[at];
+    if (!finding) {
+      setText(this._live, trans.__('Nothing was found.'));
+      return;
+    }
+    this._findingAt = at;
+    this._showFinding(finding);
+    this._findings.mark(finding.id);
+    const words = `${finding.name}, ${when(finding, trans)}. ${finding.text} ${finding.fix}`;
+    setText(this._live, trans.__('Finding %1 of %2: %3', at + 1, findings.length, words));
+  }
+
   /** What the curves leave out. */
   private _showNotes(view: IView): void {
     const notes = view.lanes
@@ -177,6 +215,21 @@ class Card implements IDisposable {
       }
       setText(this._live, [view.run.name || view.run.id, view.run.state, ...numbers].join(', '));
     }
+  }
+
+  private _keysToggle(): HTMLButtonElement {
+    const { trans } = this._options;
+    setText(this._keys, keyWords(trans));
+    const toggle = button('link', '?', () => this._showKeys(this._keys.hidden));
+    toggle.title = trans.__('Keys of the chart');
+    toggle.setAttribute('aria-label', toggle.title);
+    this._showKeys(false, toggle);
+    return toggle;
+  }
+
+  private _showKeys(on: boolean, toggle = this._keysButton): void {
+    this._keys.hidden = !on;
+    toggle.setAttribute('aria-expanded', String(on));
   }
 
   private _tableToggle(): HTMLButtonElement {
@@ -206,19 +259,25 @@ class Card implements IDisposable {
 
   private async _lastLines(rank: number): Promise<string> {
     try {
-      return plainLines((await this._model.api.logs(this._model.id, rank, TAIL_BYTES, this._model.signal)).text);
+      const asked = { rank, attempt: 0, offset: TAIL_BYTES, limit: -TAIL_BYTES };
+      return plainLines((await this._model.api.logs(this._model.id, asked, this._model.signal)).text);
     } catch {
       return ''; // the log is still one click away
     }
   }
 
-  /** The run as a file of this format, into the reader's downloads. */
-  private async _save(format: string): Promise<void> {
+  /** The run as a file of this format. */
+  private _save(format: string): Promise<void> {
+    const file = this._model.api.exported(this._model.id, format, this._model.signal);
+    return this._saveAs(file, `${this._view?.run.name || this._model.id}.${FILE_ENDS[format] ?? format}`);
+  }
+
+  /** A file into the reader's downloads. */
+  private async _saveAs(file: Promise<Blob>, name: string): Promise<void> {
     try {
-      const file = await this._model.api.exported(this._model.id, format, this._model.signal);
       const link = el('a', '');
-      link.href = URL.createObjectURL(file);
-      link.download = `${this._view?.run.name || this._model.id}.${FILE_ENDS[format] ?? format}`;
+      link.href = URL.createObjectURL(await file);
+      link.download = name;
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the download has begun by then
       this._header.say('');
@@ -229,6 +288,7 @@ class Card implements IDisposable {
   }
 
   private _view: IView | null = null;
+  private _findingAt: number | null = null;
   private _tableNote = '';
   private _announcedMs = -Infinity;
   private _announcedState = '';
@@ -238,15 +298,17 @@ class Card implements IDisposable {
   private readonly _plot = el('div', 'plot');
   private readonly _table = el('div', 'table-place');
   private readonly _notes = el('p', 'notes detail');
+  private readonly _keys = el('p', 'keys detail');
   private readonly _live = el('p', 'live');
   private readonly _header: Header;
   private readonly _waits: Waits;
   private readonly _legend: Legend;
-  private readonly _log: LogTail;
+  private readonly _log: LogTail | LogView;
   private readonly _verdict: Verdict;
   private readonly _chart: Chart;
   private readonly _findings: Findings;
   private readonly _toggle: HTMLButtonElement;
+  private readonly _keysButton: HTMLButtonElement;
   private readonly _body: HTMLElement;
   private readonly _saved: Saved;
   private readonly _node: HTMLElement;

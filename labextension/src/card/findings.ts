@@ -36,6 +36,13 @@ export class Findings {
     this.node.children[focused]?.querySelector('button')?.focus();
   }
 
+  /** Mark the row of this finding as the one that the chart shows. */
+  mark(id: string): void {
+    for (const row of this.node.querySelectorAll('button')) {
+      row.setAttribute('aria-current', String(row.dataset.finding === id));
+    }
+  }
+
   /** The colours of severities in the figure that is shown. */
   paint(figure: IFigure): void {
     for (const [severity, colour] of Object.entries(figure.severities)) {
@@ -54,6 +61,7 @@ export class Findings {
     const press = button('finding', '', () => this._show(finding));
     press.append(badge, severity, words, el('span', 'money', wasteWords(finding, currency, this._trans)));
     press.title = this._trans.__('Show it in the chart');
+    press.dataset.finding = finding.id;
     return el('li', '', press);
   }
 

@@ -11,6 +11,7 @@ import { el, setText } from './dom';
 import { plainLines } from './terminal';
 
 const FIRST_BYTES = -16_384;
+const LIMIT_BYTES = 65_536;
 const BETWEEN_MS = 1_000;
 
 export class LogTail implements IDisposable {
@@ -83,7 +84,8 @@ export class LogTail implements IDisposable {
     let [text, offset] = ['', FIRST_BYTES];
     while (!signal.aborted) {
       try {
-        const part = await this._model.api.logs(this._model.id, rank, offset, signal);
+        const asked = { rank, offset, limit: LIMIT_BYTES, attempt: 0 };
+        const part = await this._model.api.logs(this._model.id, asked, signal);
         text = tail(text + part.text);
         offset = part.offset;
         if (this._reading?.signal === signal) {

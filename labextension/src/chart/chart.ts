@@ -22,6 +22,9 @@ import { Labels } from './labels';
 import { Overview } from './overview';
 import { onThemeChange, pageColours, palette } from './theme';
 
+/** Where BokehJS of a version lies. */
+export type BokehUrl = (version: string) => string | Promise<string>;
+
 /** Where figures, parts of the run and BokehJS come from. */
 export interface IFigureSource {
   readonly figure: (
@@ -31,7 +34,16 @@ export interface IFigureSource {
     signal: AbortSignal
   ) => Promise<IFigure>;
   readonly window: (fromS: number, toS: number, widthPx: number, signal: AbortSignal) => Promise<IView>;
-  readonly bokehUrl: (version: string) => string;
+  readonly bokehUrl: BokehUrl;
+}
+
+export interface IChartOptions {
+  /** Whether the strip of the whole run is there also while all of it is shown. */
+  readonly hasOverview: boolean;
+  /** Show the evidence of the next finding, or of the one before. */
+  readonly finding: (step: 1 | -1) => void;
+  /** Show or hide what the keys do. */
+  readonly help: () => void;
 }
 
 /** Space beside the frame, which holds no points. */
@@ -47,6 +59,7 @@ export class Chart implements IDisposable {
   constructor(
     private readonly _host: HTMLElement,
     private readonly _source: IFigureSource,
+    private readonly _options: IChartOptions,
     trans: TranslationBundle
   ) {
     this._labels = new Labels(id => this._fold(id), trans);
@@ -54,7 +67,9 @@ export class Chart implements IDisposable {
       {
         moved: () => this._read(),
         zoom: (factor, t) => this._zoomAround(factor, t),
-        reset: () => this.showAll()
+        reset: () => this.showAll(),
+        finding: _options.finding,
+        help: _options.help
       },
       trans
     );
@@ -158,9 +173,13 @@ export class Chart implements IDisposable {
   private _fill(figure: EmbeddedFigure, view: IView): void {
     figure.show(view, this._part?.view ?? null, this._band.now);
     this._labels.show(view, this._part?.view ?? view, this._cursor.t);
-    if (this._part) {
-      this._overview.show(view, figure.figure.legend, this._part.from, this._part.to);
+    if (this._part ?? this._options.hasOverview) {
+      const { from, to } = this._part ?? { from: 0, to: this._endS };
+      this._overview.show(view, figure.figure.legend, from, to);
     } else {
+      this._overview.hide();
+    }
+    if (!this._part) {
       this._cursor.setWindow(...figure.window);
     }
   }
@@ -180,7 +199,8 @@ export class Chart implements IDisposable {
     const folds = this._folds;
     try {
       const figure = await this._source.figure(this._widthPx, colours, this._unfolded, signal);
-      const bokeh = await loadBokeh(figure.item.doc.version, this._source.bokehUrl(figure.item.doc.version));
+      const { version } = figure.item.doc;
+      const bokeh = await loadBokeh(version, await this._source.bokehUrl(version));
       if (signal.aborted) {
         return;
       }
@@ -272,7 +292,6 @@ export class Chart implements IDisposable {
     if (from <= 0 && to >= this._endS - 1e-6) {
       this._asking = null;
       this._part = null;
-      this._overview.hide();
     } else if (this._part?.from !== from || this._part.to !== to || !this._part.view) {
       this._part = { from, to, view: this._part?.view ?? null };
       this._asking = new AbortController();

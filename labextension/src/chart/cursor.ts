@@ -1,7 +1,8 @@
 /**
  * One vertical line over all lanes, moved by mouse and by keyboard; the frame itself takes the focus as a slider of time.
  *
- * Arrows move it (with Shift further), + and - zoom around it, Home and End go to the window's ends, Escape shows all.
+ * Arrows move it (with Shift further), + and - zoom around it, Home and End go to the window's ends, Escape shows all, F goes
+ * from finding to finding (with Shift back), and ? says so.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -16,11 +17,28 @@ export interface ICursorActions {
   zoom(factor: number, t: number): void;
   /** Show all; false where that is so already. */
   reset(): boolean;
+  /** Show the evidence of the next finding, or of the one before. */
+  finding(step: 1 | -1): void;
+  /** Show or hide what the keys do. */
+  help(): void;
 }
 
 /** Steps of an arrow key across the window. */
 const STEPS = 200;
 const SHIFT_STEPS = 20;
+
+/** What the keys do, in a line. */
+export function keyWords(trans: TranslationBundle): string {
+  return [
+    trans.__('Keys, once the chart has the focus'),
+    trans.__('← → move the cursor, with Shift further'),
+    trans.__('Home and End go to the edges'),
+    trans.__('+ and − zoom around it'),
+    trans.__('Escape shows all'),
+    trans.__('F goes to the next finding, Shift+F to the one before'),
+    trans.__('? hides this line')
+  ].join(' · ');
+}
 
 export class Cursor {
   readonly node = el('div', 'frame');
@@ -34,7 +52,7 @@ export class Cursor {
     this._line.append(this._time);
     node.tabIndex = 0;
     node.setAttribute('role', 'slider');
-    node.setAttribute('aria-label', trans.__('Time cursor; + and - zoom, Escape shows all'));
+    node.setAttribute('aria-label', trans.__('Time cursor; ? shows its keys'));
     node.setAttribute('data-lm-suppress-shortcuts', 'true'); // the notebook has its own meaning for these keys
     node.addEventListener('keydown', event => this._onKey(event));
     node.addEventListener('blur', () => this.move(null));
@@ -60,6 +78,9 @@ export class Cursor {
     this._window = [from, to];
     this.node.setAttribute('aria-valuemin', String(Math.round(from)));
     this.node.setAttribute('aria-valuemax', String(Math.round(to)));
+    if (this._t === null) {
+      this.node.setAttribute('aria-valuenow', String(Math.round(to)));
+    }
     this._draw();
   }
 
@@ -119,6 +140,9 @@ export class Cursor {
       '+': () => this._actions.zoom(0.5, t),
       '=': () => this._actions.zoom(0.5, t),
       '-': () => this._actions.zoom(2, t),
+      f: () => this._actions.finding(1),
+      F: () => this._actions.finding(-1),
+      '?': () => this._actions.help(),
       Escape: () => {
         if (!this._actions.reset()) {
           this.move(null);

@@ -12,6 +12,18 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import type { IBundle, IFigure, ILogPart, ISummary, IView, Message, Palette } from '../protocol';
 import { merge } from './merge';
 
+/** One rank's log; `attempt` 0 is the latest. */
+export interface ILogRef {
+  readonly rank: number;
+  readonly attempt: number;
+}
+
+/** A part of it: up to `limit` bytes from `offset`; a negative offset counts from its end. */
+export interface ILogAsked extends ILogRef {
+  readonly offset: number;
+  readonly limit: number;
+}
+
 /** What a run can be asked; `api.ts` is the one that is real. */
 export interface IRunApi {
   summary(id: string, signal: AbortSignal): Promise<ISummary>;
@@ -28,7 +40,9 @@ export interface IRunApi {
   window(id: string, fromS: number, toS: number, widthPx: number, signal: AbortSignal): Promise<IView>;
   /** The run in one file of this format. */
   exported(id: string, format: string, signal: AbortSignal): Promise<Blob>;
-  logs(id: string, rank: number, offset: number, signal: AbortSignal): Promise<ILogPart>;
+  logs(id: string, asked: ILogAsked, signal: AbortSignal): Promise<ILogPart>;
+  /** The whole log as a file. */
+  log(id: string, log: ILogRef, signal: AbortSignal): Promise<Blob>;
   bundle(id: string, signal: AbortSignal): Promise<IBundle>;
   stop(id: string): Promise<ISummary>;
   /** Resolves when the connection is over; `onMessage` gets each message in order. */

@@ -1,0 +1,180 @@
+"""A run in a tab of the main area: the strip of the whole run, findings by key, and the log with search, filter and download."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from jupyter_builders import Jupyter
+from page_builders import MIME, Notebook
+from playwright.sync_api import Browser, Locator
+
+from jupyter_aicci.client import Client, Program
+from jupyter_aicci.model.spec import parse_spec
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+# killed once from outside and begun again, which is finding F29; the second attempt prints what a log view is to bear
+PROGRAM = """\
+import os, signal, time
+if os.environ["AICCI_ATTEMPT"] == "1":
+    print("the first attempt", flush=True)
+    for step in range(100):
+        time.sleep(0.04)
+        aicci.step()
+    os.kill(os.getpid(), signal.SIGKILL)
+print("<img src=x onerror=alert(1)>", "\\x1b[31mred\\x1b[0m", "\\u202ebackwards", flush=True)
+print("x" * 1_000_000 + " the end of a long line", flush=True)
+for line in range(200_000):
+    print(f"line {line} of rank {aicci.rank}")
+if aicci.rank == 1:
+    print("Traceback (most recent call last):", "ValueError: one that was caught", sep="\\n", flush=True)
+for step in range(140):
+    time.sleep(0.04)
+    aicci.log(step=step, loss=2.5 / (1 + step / 20))
+    aicci.step()
+    print("step", step, flush=True)
+print("the last line", flush=True)
+"""
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
+
+
+@pytest.fixture
+def run_id(client: Client) -> str:
+    """A run of two ranks that has ended, with at least one finding."""
+    spec = parse_spec({"nodes": 2, "name": "tab", "framework": "plain", "python": sys.executable, "retries": 1})
+    run = client.submit(spec, Program(text=PROGRAM))
+    run.wait(120)
+    assert run.summary()["state"] == "succeeded"
+    return str(run.id)
+
+
+@pytest.fixture
+def shown(
+    jupyter: Jupyter, browser: Browser, repository: Path, run_id: str, request: pytest.FixtureRequest
+) -> Iterator[Notebook]:
+    """JupyterLab with a notebook that has the run as the output of its cell; its theme by an `indirect` parameter."""
+    theme = THEMES[getattr(request, "param", "light")]
+    jupyter.settings("@jupyterlab/apputils-extension/themes", {"theme": theme})
+    notebook = Notebook(jupyter, browser, repository / "screenshots")
+    notebook.write(["1"])
+    book = json.loads(notebook.path.read_text())
+    data = {MIME: {"id": run_id, "summary": {"state": "succeeded"}, "version": 1}, "text/plain": "the run"}
+    book["cells"][0]["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
+    notebook.path.write_text(json.dumps(book))
+    jupyter.start()
+    notebook.open()
+    notebook.wait_points(100)
+    yield notebook
+    assert notebook.errors == []
+
+
+@pytest.fixture
+def tab(shown: Notebook) -> Locator:
+    """The tab that the card's button opens, its chart drawn."""
+    shown.card.get_by_role("button", name="Open", exact=True).click()
+    tab = shown.page.locator(".jp-aicci-tab .jp-aicci-card")
+    tab.locator(".jp-aicci-lane-name").first.wait_for()
+    return tab
+
+
+def lines(tab: Locator) -> list[str]:
+    return tab.locator(".jp-aicci-log-line").all_inner_texts()
+
+
+def test_the_log_is_searched_filtered_followed_and_taken_away(
+    shown: Notebook, tab: Locator, run_id: str, client: Client
+) -> None:
+    """All 200,000 lines are searched, while the page holds some twenty; the download is what the rank printed."""
+    log = tab.locator(".jp-aicci-log-view")
+    log.scroll_into_view_if_needed()
+    shown.until(lambda: "the last line" in lines(tab), "the end of the log is shown")
+    assert len(lines(tab)) < 60
+    shown.shot("tab-log")
+    search = log.get_by_role("searchbox", name="Search the log")
+    search.fill("LINE 1234")
+    shown.until(lambda: log.locator(".jp-aicci-log-found").inner_text() == "lines that match: 111", "all is searched")
+    search.press("Enter")
+    assert log.locator(".jp-aicci-mod-current").inner_text() == "line 1234 of rank 0"
+    search.press("F3")
+    assert log.locator(".jp-aicci-mod-current").inner_text() == "line 12340 of rank 0"
+    search.press("Shift+Enter")
+    assert log.locator(".jp-aicci-mod-current").inner_text() == "line 1234 of rank 0"
+    follow = log.get_by_role("button", name="Follow")
+    assert follow.get_attribute("aria-pressed") == "false"
+    log.get_by_role("button", name="Only matching lines").press("Enter")
+    shown.shot("tab-log-filtered")
+    assert lines(tab)[:3] == ["line 1234 of rank 0", "line 12340 of rank 0", "line 12341 of rank 0"]
+    search.fill("onerror")
+    assert log.locator("mark").inner_text() == "onerror"
+    assert log.locator("img").count() == 0
+    assert lines(tab)[0].startswith("<img src=x onerror=alert(1)> red \u202ebackwards")
+    search.fill("the end of a long line")
+    assert log.locator("mark").inner_text() == "the end of a long line"
+    search.fill("")
+    follow.click()
+    shown.until(lambda: "the last line" in lines(tab), "the newest line is in sight again")
+    log.get_by_label("Attempt whose log is shown").select_option("1")
+    shown.until(lambda: lines(tab)[:1] == ["the first attempt"], "the first attempt's log is shown")
+    log.get_by_label("Attempt whose log is shown").select_option("2")
+    log.get_by_label("Rank whose log is shown").select_option("1")
+    log.get_by_role("button", name="Traceback").click()
+    shown.until(lambda: lines(tab)[0].startswith("Traceback"), "the traceback is on top")
+    with shown.page.expect_download() as download:
+        log.get_by_role("button", name="Download").click()
+    text = download.value.path().read_text()
+    assert download.value.suggested_filename == f"{run_id}.rank-1.log"
+    assert text.count("of rank 1\n") == 200_000
+    assert text.endswith("the last line\n")
+
+
+def test_the_chart_of_a_tab_is_used_by_keys_alone(shown: Notebook, tab: Locator) -> None:
+    """? shows the keys, F goes through the findings and says them, + zooms, Escape shows all; the strip of the run stays."""
+    frame, strip = tab.locator(".jp-aicci-frame"), tab.locator(".jp-aicci-overview-words")
+    whole = strip.inner_text()
+    assert re.fullmatch(r"0:00 – (\S+) of \1", whole)
+    frame.focus()
+    frame.press("?")
+    assert "F goes to the next finding" in tab.locator(".jp-aicci-keys").inner_text()
+    findings = tab.locator(".jp-aicci-finding")
+    assert findings.count() >= 1
+    frame.press("f")
+    shown.until(lambda: strip.inner_text() != whole, "the evidence is shown")
+    assert re.match(r"Finding 1 of \d+: ", tab.locator(".jp-aicci-live").last.inner_text())
+    assert findings.first.get_attribute("aria-current") == "true"
+    shown.shot("tab-finding")
+    frame.press("Shift+F")
+    last = findings.count()
+    assert tab.locator(".jp-aicci-live").last.inner_text().startswith(f"Finding {last} of {last}: ")
+    frame.press("Escape")
+    shown.until(lambda: strip.inner_text() == whole, "all is shown")
+    frame.press("+")
+    shown.until(lambda: strip.inner_text() != whole, "a part is shown")
+    frame.press("?")
+    assert tab.locator(".jp-aicci-keys").is_hidden()
+
+
+@pytest.mark.parametrize("shown", list(THEMES), indirect=True)
+def test_card_and_tab_have_no_violation_in_any_theme(
+    shown: Notebook, tab: Locator, request: pytest.FixtureRequest
+) -> None:
+    """What axe-core checks, contrast included; and nothing moves for who asked for that."""
+    theme = request.node.callspec.params["shown"]
+    shown.page.emulate_media(reduced_motion="reduce")
+    tab.locator("canvas").first.wait_for()
+    shown.shot(f"tab-{theme}")
+    found = Axe().run(shown.page, context=".jp-aicci-tab")
+    assert found.violations_count == 0, found.generate_report()
+    tab.locator(".jp-aicci-log-view").scroll_into_view_if_needed()
+    shown.shot(f"tab-{theme}-below")
+    shown.page.get_by_role("tab", name="run.ipynb").click()
+    shown.card.locator("canvas").first.wait_for()
+    found = Axe().run(shown.page, context=".jp-aicci-output")
+    assert found.violations_count == 0, found.generate_report()
+    moving = "document.getAnimations().filter(each => each.effect.target.closest('.jp-aicci-card')).length"
+    assert shown.page.evaluate(moving) == 0
