@@ -47,8 +47,9 @@ test('an error is in words, and keeps its code', async () => {
 });
 
 test('a method that says nothing is the API’s own', async () => {
+  const asked = { rank: 1, attempt: 0, offset: 0, limit: 100 };
   const api = new PlayedApi();
-  await expect(runsInWords(api, ready).logs('r1', 1, 0, signal)).resolves.toMatchObject({ text: 'line of rank 1\n' });
+  await expect(runsInWords(api, ready).logs('r1', asked, signal)).resolves.toMatchObject({ text: 'line of rank 1\n' });
 });
 
 test('the site is in words, reasons of its runs included', async () => {

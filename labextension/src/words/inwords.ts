@@ -34,6 +34,7 @@ export function runsInWords(api: IRunApi, ready: Promise<Say>): IRunApi {
       said(ready, api.figure(id, width, palette, unfolded, signal), figureIn),
     window: (id, from, to, width, signal) => said(ready, api.window(id, from, to, width, signal), viewIn),
     exported: (id, format, signal) => said(ready, api.exported(id, format, signal), unchanged),
+    log: (id, log, signal) => said(ready, api.log(id, log, signal), unchanged),
     stop: id => said(ready, api.stop(id), runIn),
     stream: async (id, cursor, onMessage, signal) => {
       const say = await ready;
