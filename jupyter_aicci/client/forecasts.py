@@ -6,12 +6,12 @@ In: option texts by field. Out: (shape, answer of POST /v1/forecast or None, why
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.options import BY_FIELD
-from jupyter_aicci.model.spec import parse_spec
+from jupyter_aicci.model.spec import RunSpec, parse_spec
 
 if TYPE_CHECKING:
     from jupyter_aicci.client.calls import Calls
@@ -28,7 +28,16 @@ def forecasts(client: Calls, texts: Mapping[str, Any]) -> list[Answer]:
     spec = parse_spec(
         {key: text for key, text in given.items() if BY_FIELD[key].face == "spec"} | {"python": sys.executable}
     )
-    names = [shape["name"] for shape in client.shapes()] if "auto" in spec.shape else list(spec.shape)
+    return for_shapes(client, spec, every_shape(client) if "auto" in spec.shape else spec.shape)
+
+
+def every_shape(client: Calls) -> tuple[str, ...]:
+    """The names of all shapes of this machine."""
+    return tuple(str(shape["name"]) for shape in client.shapes())
+
+
+def for_shapes(client: Calls, spec: RunSpec, names: Iterable[str]) -> list[Answer]:
+    """One answer per shape, everything else as in the spec. Raises `UserError` for an unknown shape."""
     return [_forecast(client, spec.to_json() | {"shape": [name]}, name) for name in names]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from jupyter_aicci.magics.outcomes import AicciUsageError
+from jupyter_aicci.magics.pictures import is_notebook
 from jupyter_aicci.model.commands import commands_of, find_command, parser_of
 from jupyter_aicci.model.errors import AicciError, UserError
 
@@ -22,7 +23,10 @@ class AicciMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def aicci(self, line: str, cell: str | None = None) -> Any:
-        """Train on this machine and watch it; `%aicci` lists the commands, `%aicci train --help` the options."""
+        """Train on this machine and watch it.
+
+        `%aicci` is the launch form, `%aicci help` lists the commands, `%aicci train --help` the options.
+        """
         try:
             return _dispatch(self.shell, line, cell)
         except AicciError as error:
@@ -31,9 +35,11 @@ class AicciMagics(Magics):
 
 def _dispatch(shell: Any, line: str, cell: str | None) -> Any:
     word, _, rest = line.strip().partition(" ")
-    if not word or word in ("-h", "--help", "help"):
+    if word in ("-h", "--help", "help") or (not word and not is_notebook(shell)):
         print(overview())
         return None
+    if not word:
+        return _form(shell)
     command = find_command(word, "magic")
     if {"-h", "--help"} & set(rest.split()):
         print(parser_of(command, "magic").format_help())
@@ -54,6 +60,14 @@ def _dispatch(shell: Any, line: str, cell: str | None) -> Any:
     from jupyter_aicci.magics.lines import run_line
 
     return run_line(shell, command, _words(rest))
+
+
+def _form(shell: Any) -> Any:
+    """The launch form, displayed as the cell's value."""
+    from jupyter_aicci.client import Client
+    from jupyter_aicci.widgets.form import LaunchForm
+
+    return LaunchForm(shell, Client(), overview())
 
 
 def _words(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from jupyter_aicci.model.condition import parse_condition
 from jupyter_aicci.model.errors import UserError
-from jupyter_aicci.model.options import OPTIONS, parse_values
+from jupyter_aicci.model.options import OPTIONS, Given, parse_values
 
 Framework = Literal["torch", "jax", "plain"]
 LATER_SCHEMES = ("obs", "s3", "sfs", "nfs", "evs", "pvc", "hf")
@@ -91,6 +91,16 @@ def parse_spec(data: dict[str, Any]) -> RunSpec:
     spec, defects = _read(data)
     _raise(defects + _defects(spec) + _not_available(spec))
     return spec
+
+
+def defects_by_field(given: Given) -> dict[str, str]:
+    """What `parse_spec` would say against option texts, by the field that it is about; {} = nothing."""
+    spec, defects = _read(dict(given))
+    found: dict[str, str] = {}
+    for defect in defects + _defects(spec) + _not_available(spec):
+        field = defect.split()[0].removeprefix("--").rstrip(":").replace("-", "_")
+        found[field] = "; ".join(part for part in (found.get(field), defect) if part)
+    return found
 
 
 def spec_from_json(data: dict[str, Any]) -> RunSpec:

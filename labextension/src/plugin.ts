@@ -8,6 +8,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Api } from './api';
+import { inserting } from './inserting';
 import { keeper } from './keeping';
 import { rendererFactory } from './mime';
 import { Runs } from './runs/registry';
@@ -99,5 +100,5 @@ const open: JupyterFrontEndPlugin<void> = {
   }
 };
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [runs, renderer, open];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [runs, renderer, open, inserting];
 export default plugins;

@@ -10,6 +10,9 @@ import type { ISiteModel } from './site/model';
 
 export const MIME_TYPE = 'application/vnd.aicci.run+json';
 
+/** The comm that the kernel's launch form opens to ask for a cell (widgets/inserting.py). */
+export const FORM_TARGET = 'aicci:form';
+
 /** Domain of the translation catalogue. */
 export const DOMAIN = 'jupyter_aicci';
 
@@ -22,7 +25,8 @@ export const PluginIDs = {
   status: 'jupyter-aicci:status',
   commands: 'jupyter-aicci:commands',
   cells: 'jupyter-aicci:cells',
-  recorded: 'jupyter-aicci:recorded'
+  recorded: 'jupyter-aicci:recorded',
+  inserting: 'jupyter-aicci:inserting'
 } as const;
 
 export const CommandIDs = {

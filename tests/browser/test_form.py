@@ -1,0 +1,96 @@
+"""The launch form of `%aicci` in real JupyterLab and Notebook 7: typing changes what is foretold, a cell, a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from jupyter_builders import Jupyter
+from page_builders import Notebook
+from playwright.sync_api import Locator
+
+from jupyter_aicci.client import Client
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+BOTH = pytest.mark.parametrize("jupyter", ["lab", "notebook"], indirect=True)
+PROGRAM = "import sys\nprint('hello', sys.argv[1])\n"
+
+
+def form_of(notebook: Notebook) -> Locator:
+    form = notebook.page.locator(".jp-aicci-form")
+    form.wait_for()
+    return form
+
+
+def says(notebook: Notebook, form: Locator, words: str) -> None:
+    notebook.until(lambda: words in form.inner_text(), f"the form says {words!r}")
+
+
+def sources(notebook: Notebook) -> list[str]:
+    """What stands in the notebook's cells."""
+    editors = notebook.page.locator(".jp-Notebook .jp-CodeCell .cm-content")
+    return [editors.nth(at).inner_text().rstrip() for at in range(editors.count())]
+
+
+@BOTH
+def test_a_form_foretells_inserts_and_launches(
+    opened: Callable[..., Notebook], jupyter: Jupyter, client: Client
+) -> None:
+    """Every moment of it; a double click is one run."""
+    (jupyter.root / "hello.py").write_text(PROGRAM)
+    notebook = opened("%aicci", "after = 1")
+    notebook.run_first_cell()
+    form = form_of(notebook)
+    says(notebook, form, "starts now")
+    says(notebook, form, "cpux1")
+    notebook.shot("form")
+
+    form.get_by_label("nodes", exact=True).fill("2")
+    says(notebook, form, "×2")
+    says(notebook, form, "%%aicci train --nodes 2")
+    form.get_by_label("nodes", exact=True).fill("two")
+    says(notebook, form, "expected a whole number")
+    notebook.shot("form-wrong")
+    assert form.get_by_label("nodes", exact=True).input_value() == "two", "what was typed is still there"
+    form.get_by_label("nodes", exact=True).fill("2")
+    form.get_by_label("budget", exact=True).fill("5")
+    form.get_by_label("name", exact=True).fill("my run")
+    says(notebook, form, "%%aicci train --nodes 2 --budget 5 --name 'my run'")
+
+    form.get_by_role("button", name="Insert cell").click()
+    says(notebook, form, "The cell is below")
+    assert sources(notebook) == ["%aicci", "%%aicci train --nodes 2 --budget 5 --name 'my run'", "after = 1"]
+
+    form.get_by_label("budget", exact=True).fill("")
+    form.get_by_label("script", exact=True).fill("hello.py")
+    form.get_by_label("arguments", exact=True).fill("you")
+    launch = form.get_by_role("button", name="Launch script")
+    notebook.until(launch.is_enabled, "a file can be launched")
+    launch.dblclick()
+    says(notebook, form, "launched r")
+    notebook.wait_state("succeeded")
+    notebook.shot("form-launched")
+    (run,) = client.runs()
+    assert (run["name"], run["nodes"]) == ("my run", 2)
+    assert client.run(run["id"]).logs(0).strip() == "hello you"
+    assert notebook.errors == []
+
+
+def test_a_form_says_that_a_busy_kernel_keeps_it_waiting(
+    opened: Callable[..., Notebook], jupyter: Jupyter, tmp_path: Path
+) -> None:
+    """What is typed meanwhile is heard afterwards."""
+    flag = tmp_path / "flag"
+    notebook = opened(
+        "%aicci", f"import pathlib, time\nwhile not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.05)"
+    )
+    notebook.run_first_cell()
+    form = form_of(notebook)
+    says(notebook, form, "starts now")
+    notebook.page.keyboard.press("Shift+Enter")
+    says(notebook, form, "The kernel is busy")
+    form.get_by_label("nodes", exact=True).fill("2")
+    flag.touch()
+    says(notebook, form, "%%aicci train --nodes 2")
+    notebook.until(lambda: "The kernel is busy" not in form.inner_text(), "the word about it is gone")
