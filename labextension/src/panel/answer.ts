@@ -11,7 +11,7 @@ import { span } from '../card/words';
 import { moneyWords } from '../chart/values';
 import type { IForecast, IForecasts, IOutlook, IShapeForecast } from '../protocol';
 import { numberWords } from '../words/intl';
-import { NONE, short, startWord } from './words';
+import { NONE, priceWords, short, startWord } from './words';
 
 const NS = 1e9;
 const MICRO = 1e6;
@@ -42,7 +42,7 @@ export class Answer {
     const best = bestOf(forecasts);
     const lines = best?.forecast
       ? forecastLines(best.forecast, nowNs, this._trans)
-      : [{ words: best?.refused ?? '', title: '', dot: 'never' }];
+      : [{ strong: '', words: best?.refused ?? '', title: '', dot: 'never' }];
     const key = JSON.stringify(lines);
     if (key !== this._linesKey) {
       this._linesKey = key;
@@ -67,9 +67,9 @@ export class Answer {
   /** Columns that nobody knows anything in are left out. */
   private _table(rows: readonly IOther[]): HTMLElement {
     const trans = this._trans;
-    const titles = [trans.__('starts'), trans.__('price/h'), trans.__('speed-up'), trans.__('to finish')];
-    const shown = titles.map((_, at) => rows.some(row => (row.cells[at] ?? NONE) !== NONE));
-    const heads = [trans.__('shape'), ...titles.filter((_, at) => shown[at])].map(title => el('th', '', title));
+    const shown = columnsOf(trans).filter(({ name }) => rows.some(row => row.cells[name] && row.cells[name] !== NONE));
+    const shape = el('th', '', trans.__('shape'));
+    const heads = [shape, ...shown.map(({ name, title }) => inColumn(el('th', '', title), name))];
     heads.forEach(head => (head.scope = 'col'));
     const body = rows.map(row => {
       const name = el('th', '', this._nameOf(row));
@@ -89,14 +89,14 @@ export class Answer {
     return press;
   }
 
-  private _cells(row: IOther, shown: readonly boolean[]): HTMLElement[] {
+  private _cells(row: IOther, shown: readonly IColumn[]): HTMLElement[] {
     if (row.refused) {
       const cell = el('td', 'refused', this._trans.__('cannot run'));
-      cell.colSpan = shown.filter(Boolean).length || 1;
+      cell.colSpan = shown.length || 1;
       cell.title = row.refused;
       return [cell];
     }
-    return row.cells.filter((_, at) => shown[at]).map(words => el('td', '', words));
+    return shown.map(({ name }) => inColumn(el('td', '', row.cells[name] ?? NONE), name));
   }
 
   private _linesKey = '';
@@ -106,6 +106,8 @@ export class Answer {
 }
 
 interface ILine {
+  /** What is said first, and stands out. */
+  readonly strong: string;
   readonly words: string;
   /** Where the number is from, or empty. */
   readonly title: string;
@@ -116,7 +118,27 @@ interface ILine {
 interface IOther {
   readonly shape: string;
   readonly refused: string;
-  readonly cells: readonly string[];
+  /** By the name of the column. */
+  readonly cells: Readonly<Record<string, string>>;
+}
+
+interface IColumn {
+  readonly name: string;
+  readonly title: string;
+}
+
+function columnsOf(trans: TranslationBundle): readonly IColumn[] {
+  return [
+    { name: 'starts', title: trans.__('starts') },
+    { name: 'price', title: trans.__('price/h') },
+    { name: 'speed-up', title: trans.__('speed-up') },
+    { name: 'finish', title: trans.__('to finish') }
+  ];
+}
+
+function inColumn<T extends HTMLElement>(cell: T, name: string): T {
+  cell.dataset.column = name;
+  return cell;
 }
 
 /** Of the shapes that were asked for the first that can run; they stand first. */
@@ -125,8 +147,8 @@ function bestOf({ answers, asked }: IForecasts): IShapeForecast | undefined {
   return mine.find(each => each.forecast) ?? answers[0];
 }
 
-function lineNode({ words, title, dot }: ILine): HTMLElement {
-  const line = el('li', 'answer-line', words);
+function lineNode({ strong, words, title, dot }: ILine): HTMLElement {
+  const line = el('li', 'answer-line', ...(strong ? [el('b', '', strong)] : []), words);
   line.dataset.dot = dot;
   if (title) {
     line.title = title;
@@ -138,34 +160,40 @@ function lineNode({ words, title, dot }: ILine): HTMLElement {
 /** Everything that is known of this forecast, the start first. */
 export function forecastLines(forecast: IForecast, nowNs: number, trans: TranslationBundle): readonly ILine[] {
   const later = forecast.starts === 'later';
-  const plain = (words: string): ILine => ({ words, title: '', dot: later ? 'later' : 'now' });
-  const lines = [plain(startLine(forecast, nowNs, trans))];
+  const dot = later ? 'later' : 'now';
+  const lines: ILine[] = [{ ...startLine(forecast, nowNs, trans), title: '', dot }];
   if (forecast.bandwidth) {
-    lines.push(plain(trans.__('bandwidth: %1', forecast.bandwidth.text)));
+    lines.push({ strong: '', words: trans.__('bandwidth: %1', forecast.bandwidth.text), title: '', dot });
   }
   lines.push(...outlookLines(forecast.outlook, forecast.currency, trans));
   for (const words of later ? [forecast.reason, forecast.change] : []) {
     if (words) {
-      lines.push({ words, title: '', dot: 'note' });
+      lines.push({ strong: '', words, title: '', dot: 'note' });
     }
   }
   return lines;
 }
 
 /** `starts in about 12 min · by 14:40 at the latest · in leaf-a · $19.44/h`. */
-function startLine(forecast: IForecast, nowNs: number, trans: TranslationBundle): string {
+function startLine(forecast: IForecast, nowNs: number, trans: TranslationBundle): Pick<ILine, 'strong' | 'words'> {
   const later = forecast.starts === 'later';
   const leftS = Math.max(0, (forecast.start_ns - nowNs) / NS);
   const { latest_ns, domain, shape, nodes } = forecast;
   const parts = [
-    later ? trans.__('starts in about %1', span(leftS)) : trans.__('starts now'),
     later && latest_ns !== null ? trans.__('by %1 at the latest', momentWords(latest_ns, nowNs)) : '',
     later && forecast.place > 0 ? trans.__('place %1 in line', forecast.place) : '',
     domain && trans.__('in %1', domain),
     nodes > 1 ? `${shape} ×${nodes}` : shape,
     hourWords(forecast, trans)
   ];
-  return parts.filter(Boolean).join(' · ');
+  const strong = later ? trans.__('starts in about %1', span(leftS)) : trans.__('starts now');
+  return {
+    strong,
+    words: parts
+      .filter(Boolean)
+      .map(part => ` · ${part}`)
+      .join('')
+  };
 }
 
 function hourWords({ per_h_micro, currency }: IForecast, trans: TranslationBundle): string {
@@ -183,13 +211,16 @@ function outlookLines(outlook: IOutlook | null, currency: string, trans: Transla
   const { ratio, ranks, basis: title } = outlook;
   if (ratio !== null) {
     const words = trans.__('speed-up on %1 ranks ≈ %2 (estimated)', ranks, ratioWords(ratio));
-    lines.push({ words, title, dot: 'estimate' });
+    lines.push({ strong: '', words, title, dot: 'estimate' });
   }
   const finish = finishWords(outlook, currency);
   if (finish) {
-    lines.push({ words: trans.__('to finish ≈ %1 (estimated)', finish), title, dot: 'estimate' });
+    lines.push({ strong: '', words: trans.__('to finish ≈ %1 (estimated)', finish), title, dot: 'estimate' });
   }
-  return lines.length ? lines : [{ words: trans.__('speed-up and cost to finish: not known'), title, dot: 'note' }];
+  if (lines.length) {
+    return lines;
+  }
+  return [{ strong: '', words: trans.__('speed-up and cost to finish: not known'), title, dot: 'note' }];
 }
 
 function ratioWords(ratio: number): string {
@@ -205,15 +236,15 @@ function finishWords({ finish_s, finish_micro }: IOutlook, currency: string): st
 
 function otherRow({ shape, forecast, refused }: IShapeForecast, nowNs: number, trans: TranslationBundle): IOther {
   if (!forecast) {
-    return { shape, refused: refused || trans.__('nobody knows why'), cells: [] };
+    return { shape, refused: refused || trans.__('nobody knows why'), cells: {} };
   }
   const { outlook, currency, per_h_micro } = forecast;
-  const finish = outlook ? finishWords(outlook, currency) : '';
-  const cells = [
-    forecast.starts === 'now' ? trans.__('now') : startWord(forecast.start_ns, nowNs, trans),
-    per_h_micro === null ? NONE : per_h_micro ? moneyWords(per_h_micro / MICRO, currency) : trans.__('free'),
-    outlook?.ratio ? `≈ ${ratioWords(outlook.ratio)}` : NONE,
-    finish ? `≈ ${finish}` : NONE
-  ];
+  const finish = outlook?.finish_micro ? moneyWords(outlook.finish_micro / MICRO, currency) : '';
+  const cells = {
+    starts: forecast.starts === 'now' ? trans.__('now') : startWord(forecast.start_ns, nowNs, trans),
+    price: priceWords({ micro_per_h: per_h_micro, currency }, trans),
+    'speed-up': outlook?.ratio ? `≈ ${ratioWords(outlook.ratio)}` : NONE,
+    finish: finish ? `≈ ${finish}` : NONE
+  };
   return { shape, refused: '', cells };
 }

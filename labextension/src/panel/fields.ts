@@ -46,6 +46,8 @@ export class Field {
     this._error.hidden = this._note.hidden = true;
     const label = el('label', 'label', name);
     label.htmlFor = id;
+    label.id = `${id}-label`;
+    target.setAttribute('aria-labelledby', label.id); // also where it is a group, which no label can be for
     label.title = `${option.flag}: ${option.help}`;
     setText(this._help, option.help);
     const beside = el('div', 'field-body', this._control.node, this._note, this._error, this._help);
@@ -70,7 +72,9 @@ export class Field {
   fail(message: string): void {
     setText(this._error, message);
     this._error.hidden = !message;
-    this._control.target.setAttribute('aria-invalid', String(message !== ''));
+    for (const input of this.node.querySelectorAll('input, select')) {
+      input.setAttribute('aria-invalid', String(message !== ''));
+    }
   }
 
   private readonly _control: IControl;
@@ -86,7 +90,12 @@ function controlOf(option: IOptionRow, onEdit: () => void, trans: TranslationBun
   if (option.kind === 'choice' || option.field in CHOICES) {
     return new ChoiceControl(option, onEdit, trans);
   }
-  return option.repeats ? new RepeatedField(option, onEdit, trans) : new TextControl(option, onEdit);
+  return option.repeats ? new RepeatedField(option, onEdit, trans) : new TextControl(option, onEdit, trans);
+}
+
+/** What could be typed; a letter that stands for anything is no example. */
+export function exampleWords(metavar: string, trans: TranslationBundle): string {
+  return metavar.length > 1 ? trans.__('such as %1', metavar) : '';
 }
 
 class TextControl implements IControl {
@@ -95,7 +104,8 @@ class TextControl implements IControl {
 
   constructor(
     private readonly _option: IOptionRow,
-    onEdit: () => void
+    onEdit: () => void,
+    trans: TranslationBundle
   ) {
     const { kind, metavar } = _option;
     this.target.type = 'text';
@@ -103,7 +113,7 @@ class TextControl implements IControl {
     this.target.spellcheck = false;
     this.target.autocomplete = 'off';
     this.target.inputMode = kind === 'int' ? 'numeric' : kind === 'money' ? 'decimal' : 'text';
-    this.target.placeholder = _option.default || metavar;
+    this.target.placeholder = _option.default || exampleWords(metavar, trans);
     this.target.addEventListener('input', onEdit);
   }
 

@@ -11,7 +11,7 @@ import { optionWord } from './words';
 
 export class RepeatedField implements IControl {
   readonly node: HTMLElement;
-  readonly target: HTMLButtonElement;
+  readonly target: HTMLElement;
 
   constructor(
     private readonly _option: IOptionRow,
@@ -19,8 +19,10 @@ export class RepeatedField implements IControl {
     private readonly _trans: TranslationBundle
   ) {
     this._proposals.id = `jp-aicci-proposals-${_option.field}`;
-    this.target = button('button add', _trans.__('Add'), () => this._add('').focus());
-    this.node = el('div', 'repeated', this._lines, this.target, this._proposals);
+    this._more = button('button add', _trans.__('Add'), () => this._add('').focus());
+    this._more.setAttribute('aria-label', _trans.__('Add %1', optionWord(_option.field, _trans)));
+    this.node = this.target = el('div', 'repeated', this._lines, this._more, this._proposals);
+    this.node.setAttribute('role', 'group');
   }
 
   given(): readonly string[] | null {
@@ -69,7 +71,7 @@ export class RepeatedField implements IControl {
     input.addEventListener('input', this._onEdit);
     const remove = button('button remove', '×', () => {
       line.remove();
-      this.target.focus();
+      this._more.focus();
       this._onEdit();
     });
     remove.title = this._trans.__('Remove this line');
@@ -84,6 +86,7 @@ export class RepeatedField implements IControl {
   }
 
   private _key = '';
+  private readonly _more: HTMLButtonElement;
   private readonly _lines = el('div', 'repeated-lines');
   private readonly _proposals = el('datalist', '');
 }

@@ -12,8 +12,7 @@ export class ShapeRow implements IRow<IShapeRow> {
   readonly node: HTMLElement;
 
   constructor(private readonly _trans: TranslationBundle) {
-    const free = el('span', 'free', this._bar.node, this._free);
-    this.node = el('li', 'row shape-row', this._name, free, this._price, this._wait);
+    this.node = el('li', 'row shape-row', this._name, this._bar.node, this._free, this._price, this._wait);
   }
 
   update(shape: IShapeRow, nowNs: number): void {

@@ -99,7 +99,10 @@ export function runTitle(run: ISummary, trans: TranslationBundle): string {
 }
 
 /** `$9.72`, `free`, or nothing known. */
-export function priceWords({ micro_per_h, currency }: IPrice, trans: TranslationBundle): string {
+export function priceWords(
+  { micro_per_h, currency }: Pick<IPrice, 'micro_per_h' | 'currency'>,
+  trans: TranslationBundle
+): string {
   if (micro_per_h === null) {
     return NONE;
   }
@@ -164,6 +167,9 @@ export function amountWords(amounts: Amounts, resource: string): string {
 export function resourceWord(resource: string, trans: TranslationBundle): string {
   if (resource === 'cpu' || resource === 'memory') {
     return resource === 'cpu' ? trans.__('CPUs') : trans.__('memory');
+  }
+  if (resource === 'accelerator') {
+    return trans.__('accelerators');
   }
   return resource.startsWith('ascend') ? trans.__('NPUs') : trans.__('GPUs');
 }
