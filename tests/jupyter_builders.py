@@ -23,10 +23,23 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
 from jupyter_aicci.client import Client
 from jupyter_aicci.model.errors import AicciError
 
 START_LIMIT_S = 60.0
+ONLY_LOOKING = """
+from jupyter_server.auth.authorizer import Authorizer
+class OnlyLooking(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return resource != "aicci" or action == "read"
+class Nothing(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return resource != "aicci"
+c.ServerApp.authorizer_class = %s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,3 +220,10 @@ def plain_program(steps: int, every_s: float) -> str:
             print("step", step, flush=True)
         """,
     )
+
+
+async def open_stream(jupyter: Jupyter, path: str, *, token: bool = True, **headers: str) -> WebSocketClientConnection:
+    url = jupyter.url.replace("http", "ws", 1) + path
+    if token:
+        headers["Authorization"] = f"token {jupyter.token}"
+    return await websocket_connect(HTTPRequest(url, headers=headers), max_message_size=1 << 26)

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from jupyter_server.extension.application import ExtensionApp
 
-from jupyter_aicci.extension import bokehjs, downloads, drawings, handlers
-from jupyter_aicci.extension.stream import RunStream
+from jupyter_aicci.extension import bokehjs, downloads, drawings, handlers, launches, stream
+from jupyter_aicci.extension.announcer import Announcer
 from jupyter_aicci.extension.upstream import Upstream
 from jupyter_aicci.store.paths import Home
 
@@ -28,17 +28,24 @@ class AicciApp(ExtensionApp):
         self._drawing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-draw")
         home = Home.from_environment(os.environ)
         self._upstream = Upstream(home, self._threads)
-        self.settings.update(aicci_home=home, aicci_upstream=self._upstream, aicci_drawing=self._drawing)
+        assert self.serverapp is not None
+        assert self.serverapp.event_logger is not None
+        self._announcer = Announcer(self._upstream, self.serverapp.event_logger)
+        self.settings.update(
+            aicci_home=home,
+            aicci_upstream=self._upstream,
+            aicci_drawing=self._drawing,
+            aicci_threads=self._threads,
+            aicci_announcer=self._announcer,
+        )
 
     def initialize_handlers(self) -> None:
-        self.handlers.extend(handlers.ROUTES)
-        self.handlers.extend(drawings.ROUTES)
-        self.handlers.extend(downloads.ROUTES)
-        self.handlers.extend(bokehjs.ROUTES)
-        self.handlers.append((rf"/aicci/api/runs/{handlers.REF}/stream", RunStream))
+        for room in (handlers, launches, drawings, downloads, bokehjs, stream):
+            self.handlers.extend(room.ROUTES)
 
     async def stop_extension(self) -> None:
         """The service and its runs go on; only this server's ways to them end."""
+        self._announcer.close()
         self._upstream.close()
         self._drawing.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -2,7 +2,7 @@
 
 Rule 1: each verb is `@authenticated` and `@authorized`; nothing is read from the request before that.
 Rule 2: only the routes listed here are passed on. The service's shutdown is not among them: it ends more than a page.
-Rule 3: errors are JSON, `{message, code, hint}`, in the words of whoever noticed them.
+Rule 3: errors are JSON, `{message, code, hint, field}`, in the words of whoever noticed them; `field` is an option's, or empty.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ class AicciHandler(AicciBase, APIHandler):
         self.set_status(answer.code)
         self.finish(answer.body, set_content_type=answer.headers.get("Content-Type", "application/json"))
 
-    async def ask(self, target: str) -> Any:
-        """The service's JSON answer to a GET; an error of the service becomes this request's error."""
-        answer = await self.upstream.call("GET", target)
+    async def ask(self, target: str, data: Any = None) -> Any:
+        """The service's JSON answer to a GET, or to a POST of `data`; an error of the service becomes this request's error."""
+        verb, sent = ("GET", None) if data is None else ("POST", json.dumps(data).encode())
+        answer = await self.upstream.call(verb, target, sent)
         body = json.loads(answer.body)
         if answer.code >= 400:
             raise error_from_json(body, answer.code)
@@ -120,14 +121,15 @@ class ReadWrite(AicciHandler):
 
 
 def error_body(error: BaseException | None, status: int) -> dict[str, Any]:
-    """`{status, message, code, hint}` of an error."""
+    """`{status, message, code, hint, field}` of an error."""
     if isinstance(error, AicciError):
-        return {"status": error.status, **error.to_json()}
+        field = error.field.removeprefix("--").replace("-", "_")
+        return {"status": error.status, **error.to_json(), "field": field}
     if isinstance(error, web.HTTPError):
         message = error.log_message or error.reason or f"status {status}"
-        return {"status": status, "message": message, "code": f"http_{status}", "hint": ""}
+        return {"status": status, "message": message, "code": f"http_{status}", "hint": "", "field": ""}
     message = "the Jupyter server made a mistake; its log has the details." if error else f"status {status}"
-    return {"status": status, "message": message, "code": "internal", "hint": ""}
+    return {"status": status, "message": message, "code": "internal", "hint": "", "field": ""}
 
 
 def run_path(ref: str, what: str) -> str:
@@ -140,6 +142,7 @@ ROUTES: list[tuple[str, type[AicciHandler]]] = [
     (r"/aicci/api/status", Read),
     (r"/aicci/api/shapes", Read),
     (r"/aicci/api/queues", Read),
+    (r"/aicci/api/data", Read),
     (r"/aicci/api/metrics", Read),
     (r"/aicci/api/costs", Read),
     (r"/aicci/api/costs/focus", Read),

@@ -57,16 +57,21 @@ class Upstream:
         except (OSError, HTTPClientError) as error:
             raise _silent(f"was started and broke off again ({error})") from None
 
-    async def connect(self, target: str) -> WebSocketClientConnection:
-        """A WebSocket to the service. Raises `HTTPClientError` with the service's status where it refuses."""
+    async def connect(self, target: str, *, start: bool = True) -> WebSocketClientConnection:
+        """A WebSocket to the service, which is started where there is none, unless `start` is false.
+
+        Raises `HTTPClientError` with the service's status where it refuses, `OSError` where nobody answers.
+        """
+        check_socket_dir(self._home)
         try:
             return await connect(self._home, target)
         except HTTPClientError as error:
-            if error.code != 599:
+            if error.code != 599 or not start:
                 raise
-            await self.ensure()
         except OSError:
-            await self.ensure()
+            if not start:
+                raise
+        await self.ensure()
         return await connect(self._home, target)
 
     async def ensure(self) -> None:

@@ -124,7 +124,7 @@ def _raise(defects: list[str]) -> None:
     if defects:
         raise UserError(
             "bad_spec", "; ".join(defects) + ". Nothing was submitted.",
-            hint="`%aicci train --help` lists the options.",
+            hint="`%aicci train --help` lists the options.", field=defects[0].split()[0],
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the routes ask for: submits, forecasts, stops, and the lists; everything else is read from `runs` and `views`.
+"""What the routes ask for: submits, stops, and the lists; everything else is read from `runs`, `views`, `forecasts` and `site`.
 
 Rule 1: a run is accepted whole or not at all: spec, shape, queue and program are looked at first, then it is one transaction.
 Rule 2: what is answered is in the journal.
@@ -18,28 +18,25 @@ from jupyter_aicci.agent.files import write_json
 from jupyter_aicci.model.errors import ConflictError, UserError
 from jupyter_aicci.model.events import Corrected, Stepped, StopRequested, Submitted
 from jupyter_aicci.model.ids import RUN_ID, RunId
-from jupyter_aicci.model.placement import Placement
 from jupyter_aicci.model.run import Run
 from jupyter_aicci.model.shapes import Price
 from jupyter_aicci.model.spec import MOST_GRACE_S, RunSpec, parse_mount, parse_spec
 from jupyter_aicci.model.states import ExitClass, State, Step
-from jupyter_aicci.model.text import NOT_SET, money
 from jupyter_aicci.pricing.book import PriceBook
-from jupyter_aicci.provision import launcher_environment, rank_environment
 from jupyter_aicci.service.bills import Bills
 from jupyter_aicci.service.conditions import Conditions
 from jupyter_aicci.service.engine import Engine
+from jupyter_aicci.service.forecasts import Forecasts
 from jupyter_aicci.service.gathering import Gathering
-from jupyter_aicci.service.limits import moment_ns, parse_deadline_ns, refuse_budget
+from jupyter_aicci.service.limits import parse_deadline_ns, refuse_budget
 from jupyter_aicci.service.loop import Loop
 from jupyter_aicci.service.runs import Runs, same_spec
 from jupyter_aicci.service.settling import Settling
+from jupyter_aicci.service.site import Site
 from jupyter_aicci.service.speed import Speeds
 from jupyter_aicci.service.views import Views
 from jupyter_aicci.store.disk import from_os_error
 from jupyter_aicci.store.paths import Home
-
-FORECAST_ID = RunId("r0000000")
 
 
 class Desk:
@@ -52,6 +49,7 @@ class Desk:
         self.speeds = Speeds(home, runs, self.gathering, self.views, loop)
         self.views.facts, self.views.facts_known = self.speeds.facts, self.speeds.complete
         self.bills = Bills(runs, self.gathering)
+        self.forecasts, self.site = Forecasts(self), Site(self)
         self.settling = Settling(home, runs, self.gathering, self.views, self.speeds, self.bills)
         self.conditions = Conditions(self.bills.values)
         loop.settle, loop.conditions = self._settle, self.conditions.rows
@@ -68,6 +66,7 @@ class Desk:
         """Read and settle nothing more; the next service does what is left."""
         self.settling.close()
         self.gathering.close()
+        self.site.data.close()
 
     def status(self) -> dict[str, Any]:
         """The answer of GET /v1/status."""
@@ -85,12 +84,11 @@ class Desk:
 
     def submit(self, body: Mapping[str, Any], owner: str = "") -> Run:
         """Accept a run of `owner`, whom the kernel named; the same id with the same spec again is the run that is there."""
-        run_id, spec = _run_id(body.get("id")), replace(self._spec(body), owner=owner)
+        run_id, spec = _run_id(body.get("id")), replace(self.spec(body), owner=owner)
         if run_id in self.runs:
             same_spec(self.runs[run_id], spec.to_json())
             return self.runs[run_id]
-        self._refuse_impossible(spec)
-        self._refuse_unpayable(run_id, spec)
+        self.refuse(run_id, spec)
         self._must_be_laid_out(run_id, spec)
         self._keep_secrets(run_id, spec, body.get("secrets", {}))
         now_ns = self.runs.clock.now_ns()
@@ -101,65 +99,6 @@ class Desk:
         self.runs.record((submitted, enqueued))
         self.loop.kick()
         return self.runs[run_id]
-
-    def forecast(self, body: Mapping[str, Any], owner: str = "") -> dict[str, Any]:
-        """What would happen to a spec now. Raises `UserError` where it can never run."""
-        spec = replace(self._spec(body), owner=owner)
-        self._refuse_impossible(spec)
-        self._refuse_unpayable(FORECAST_ID, spec)
-        foreseen = self.loop.line.foresee(spec)
-        placement, expected = foreseen.placement, foreseen.expected
-        price = self.prices.price(placement.shape.name)
-        per_h_micro = price.micro_per_h * len(placement.nodes) if price.known else None
-        bandwidth = expected.bandwidth
-        return {
-            "spec": spec.to_json(),
-            "shape": placement.shape.name,
-            "nodes": len(placement.nodes),
-            "world_size": placement.world_size,
-            "starts": "later" if foreseen.why else "now",
-            "start_ns": moment_ns(expected.start_s),
-            "latest_ns": moment_ns(expected.latest_s),
-            "place": expected.place,
-            "domain": expected.domain,
-            "bandwidth": bandwidth.to_json() if bandwidth is not None and bandwidth.levels else None,
-            "reason": foreseen.text,
-            "why": foreseen.why or None,
-            "change": foreseen.change,
-            "price": price.to_json(),
-            "price_text": _price_text(per_h_micro, price.currency),
-            "per_h_micro": per_h_micro,
-            "currency": price.currency,
-            "placement": placement.to_json(),
-            "environment": self._environment(spec, placement),
-        }
-
-    def expected(self) -> list[dict[str, Any]]:
-        """What is expected of each run that waits, first in line first."""
-        runs = [self.runs[run_id] for run_id in self.loop.line.in_line()]
-        keys = ("id", "name", "state", "queue", "shape", "nodes")
-        return [
-            {key: summary[key] for key in keys} | {"owner": run.spec.owner} | dict(self.runs.told(run))
-            for run in runs
-            if not run.holds_nodes and not run.ended
-            for summary in [self.runs.summary(run)]
-        ]
-
-    def _environment(self, spec: RunSpec, placement: Placement) -> dict[str, str]:
-        """What rank 0, or node 0's launcher, is told beside the host's environment; values of secrets are not shown."""
-        common: dict[str, Any] = {
-            "placement": placement,
-            "port": self.engine.free_port(placement),
-            "node": 0,
-            "run_id": FORECAST_ID,
-            "attempt": 1,
-            "node_dir": str(self.home.node_dir(FORECAST_ID, 1, 0)),
-            "python": spec.python,
-            "user": dict(item.split("=", 1) for item in spec.env) | dict.fromkeys(spec.secret, "(secret)"),
-        }
-        if spec.launcher:
-            return launcher_environment({}, **common)
-        return rank_environment({}, local_rank=0, retries=spec.retries, **common)
 
     def correct(self, run: Run, body: Mapping[str, Any], by: str = "") -> Run:
         """Put an amount beside the run's bill, as an invoice has it; what is there stays. Raises `UserError` "bad_correction"."""
@@ -208,9 +147,9 @@ class Desk:
         """Where runs wait, what each queue may count on, what its runs hold, how many run and wait."""
         from jupyter_aicci.service.queue_rows import queue_rows
 
-        return queue_rows(self.loop.line.queues, self.runs.unfinished())
+        return queue_rows(self.loop.line.queues, self.runs.unfinished(), self.loop.line.cluster().emptied())
 
-    def _spec(self, body: Mapping[str, Any]) -> RunSpec:
+    def spec(self, body: Mapping[str, Any]) -> RunSpec:
         """The spec of a request. Its mounts' paths are absolute: only the caller knows what a relative one means."""
         data = body.get("spec")
         if not isinstance(data, dict):
@@ -225,10 +164,12 @@ class Desk:
             )  # fmt: skip
         return spec
 
-    def _refuse_impossible(self, spec: RunSpec) -> None:
+    def refuse(self, run_id: RunId, spec: RunSpec) -> None:
+        """Raise `UserError` for a run that could never start, or never be paid."""
         error = self.loop.line.refusal(spec)
         if error:
             raise error
+        self._refuse_unpayable(run_id, spec)
 
     def _prices(self) -> dict[str, Price]:
         return {shape.name: self.prices.price(shape.name) for shape in self.engine.inventory().shapes}
@@ -278,9 +219,3 @@ def _grace(raw: Any) -> float:
     if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not 0 <= raw <= MOST_GRACE_S:
         raise UserError("bad_grace", f"grace_s {raw!r}: expected seconds from 0 to {MOST_GRACE_S:.0f}.", field="grace")
     return float(raw)
-
-
-def _price_text(micro_per_h: int | None, currency: str) -> str:
-    if micro_per_h is None:
-        return NOT_SET
-    return f"{money(micro_per_h, currency)}/h" if micro_per_h else "free"

@@ -10,14 +10,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from jupyter_aicci.model.run import Run
-from jupyter_aicci.scheduler import Queue, Queues
+from jupyter_aicci.scheduler import Cluster, Queue, Queues
 from jupyter_aicci.scheduler.queues import MEMORY, WHOLE, Amounts, asked
+from jupyter_aicci.service.use import capacity_of
 
 
-def queue_rows(queues: Queues, unfinished: Iterable[Run]) -> list[dict[str, Any]]:
-    """The answer of GET /v1/queues."""
-    runs = [run for run in unfinished if run.spec.queue in queues]
-    return [_row(queue, [run for run in runs if queue.name in queues.path(run.spec.queue)]) for queue in queues.queues]
+def queue_rows(queues: Queues, unfinished: Iterable[Run], whole: Cluster) -> list[dict[str, Any]]:
+    """The answer of GET /v1/queues; `whole`: the cluster when nothing runs."""
+    runs, capacity = [run for run in unfinished if run.spec.queue in queues], _whole(capacity_of(whole).items())
+    return [
+        _row(queue, [run for run in runs if queue.name in queues.path(run.spec.queue)]) | {"capacity": capacity}
+        for queue in queues.queues
+    ]
 
 
 def _row(queue: Queue, runs: list[Run]) -> dict[str, Any]:
@@ -47,5 +51,5 @@ def _held(runs: Iterable[Run]) -> Amounts:
     return tuple(sorted(total.items()))
 
 
-def _whole(amounts: Amounts) -> dict[str, float]:
+def _whole(amounts: Iterable[tuple[str, int]]) -> dict[str, float]:
     return {name: amount if name == MEMORY else amount / WHOLE for name, amount in amounts}

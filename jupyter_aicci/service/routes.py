@@ -14,6 +14,7 @@ from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.pricing.report import BY
 from jupyter_aicci.service import logs
 from jupyter_aicci.service.http import JsonHandler
+from jupyter_aicci.service.site_stream import SiteStreamHandler
 from jupyter_aicci.service.stream import StreamHandler
 from jupyter_aicci.speedup.sizes import parse_counts
 
@@ -130,10 +131,15 @@ class Speed(JsonHandler):
 
 class Forecast(JsonHandler):
     def get(self) -> None:
-        self.answer(self.desk.expected())
+        self.answer(self.desk.forecasts.line())
 
     def post(self) -> None:
-        self.answer(self.desk.forecast(self.body(), self.caller))
+        self.answer(self.desk.forecasts.one(self.body(), self.caller))
+
+
+class EveryForecast(JsonHandler):
+    async def post(self) -> None:
+        self.answer(await self.desk.forecasts.every(self.body(), self.caller))
 
 
 class Shapes(JsonHandler):
@@ -144,6 +150,11 @@ class Shapes(JsonHandler):
 class Queues(JsonHandler):
     def get(self) -> None:
         self.answer(self.desk.queues())
+
+
+class Data(JsonHandler):
+    def get(self) -> None:
+        self.answer(self.desk.site.data.rows(self.desk.runs.newest_first()))
 
 
 class Metrics(JsonHandler):
@@ -185,8 +196,11 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (r"/v1/costs", Costs),
     (r"/v1/costs/focus", Focus),
     (r"/v1/forecast", Forecast),
+    (r"/v1/forecasts", EveryForecast),
+    (r"/v1/stream", SiteStreamHandler),
     (r"/v1/shapes", Shapes),
     (r"/v1/queues", Queues),
+    (r"/v1/data", Data),
     (r"/v1/metrics", Metrics),
     (r"/v1/warm", Warm),
     (r"/v1/shutdown", Shutdown),

@@ -132,6 +132,17 @@ class Speeds:
         self._known[run.id] = began_s + max(EVERY_S, SHARE * took_s), found
         return found
 
+    async def of_program(self, fingerprint: str, shape: Mapping[str, Any]) -> list[Json]:
+        """What was measured of a program on a shape's kind of accelerator, newest first."""
+        kin = self._of_kind((fingerprint, shape["accelerator"] or shape["name"]))
+        await self._read(kin)
+        known = [self.measured(self._runs[run.id]) for run in kin]
+        return [one for one in known if one["measured"]]
+
+    def forecast(self, own: Json, siblings: list[Json], bandwidths: Mapping[int, int]) -> tuple[list[Json], str]:
+        """(a forecast for each node count, why there is none); fits models, so it is called in a thread."""
+        return _forecasts(own, siblings, bandwidths)
+
     def siblings(self, run: Run) -> list[Json]:
         """What was measured of this program on this kind of accelerator, the run itself included, newest first."""
         known = [self.measured(other) for other in self._kin(run)]
@@ -139,9 +150,10 @@ class Speeds:
 
     def _kin(self, run: Run) -> tuple[Run, ...]:
         """Runs of this program on this kind of accelerator that began, the run itself included, newest first."""
-        if not run.spec.fingerprint:
-            return ()
-        same = [other for other in self._runs.newest_first() if _kind(other) == _kind(run)]
+        return self._of_kind(_kind(run)) if run.spec.fingerprint else ()
+
+    def _of_kind(self, kind: tuple[str, ...]) -> tuple[Run, ...]:
+        same = [other for other in self._runs.newest_first() if _kind(other) == kind]
         return tuple(other for other in same[:MOST_SIBLINGS] if other.attempts)
 
     def _measure(self, run: Run) -> Json:

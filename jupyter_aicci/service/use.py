@@ -28,7 +28,7 @@ class Use:
 
     def __init__(self, whole: Cluster, half_life_s: float, runs: Iterable[Run]) -> None:
         self._half_life_s = half_life_s
-        self._capacity = _capacity(whole)
+        self._capacity = capacity_of(whole)
         self._then_s = 0.0
         self._past: dict[Whose, float] = {}
         self._counted: dict[RunId, int] = {}  # attempts of a run that were taken in
@@ -77,7 +77,7 @@ def _whose(run: Run) -> Whose:
     return run.spec.queue, run.spec.owner
 
 
-def _capacity(whole: Cluster) -> dict[str, int]:
+def capacity_of(whole: Cluster) -> dict[str, int]:
     """All that there is, in the units of queues."""
     total: dict[str, int] = {}
     for host in whole.hosts:

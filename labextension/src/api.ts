@@ -1,16 +1,31 @@
 /**
  * The only place that sends requests: the server extension under `<base_url>aicci/`, by Jupyter's own settings.
  *
- * Rule: every request takes an AbortSignal, except `stop`, which is to arrive even when the card goes.
+ * Rule: every request takes an AbortSignal, except `stop` and `launch`, which are to arrive even when who asked goes.
  * `ServerConnection.makeRequest` adds token and XSRF header; the socket carries the token as Jupyter's own do.
  */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import type { IBundle, IErrorBody, IFigure, ILogPart, ISummary, IView, Message, Palette } from './protocol';
+import type {
+  Given,
+  IBundle,
+  IErrorBody,
+  IFigure,
+  IForecasts,
+  ILogPart,
+  IOptionRow,
+  IRights,
+  ISummary,
+  IView,
+  Message,
+  Palette,
+  SiteMessage
+} from './protocol';
 import { ApiError, type ILogAsked, type ILogRef, type IRunApi } from './runs/model';
+import type { IProgram, ISiteApi } from './site/model';
 
-export class Api implements IRunApi {
+export class Api implements IRunApi, ISiteApi {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
 
   summary(id: string, signal: AbortSignal): Promise<ISummary> {
@@ -60,7 +75,7 @@ export class Api implements IRunApi {
   }
 
   stop(id: string): Promise<ISummary> {
-    return this._request(this._url(`runs/${encodeURIComponent(id)}/stop`), { method: 'POST', body: '{}' });
+    return this._post(`runs/${encodeURIComponent(id)}/stop`, {});
   }
 
   /** Where BokehJS of exactly this version lies. */
@@ -70,14 +85,47 @@ export class Api implements IRunApi {
 
   stream(id: string, cursor: number | null, onMessage: (message: Message) => void, signal: AbortSignal): Promise<void> {
     const query: Record<string, string> = cursor === null ? {} : { cursor: String(cursor) };
-    if (this._settings.appendToken && this._settings.token) {
-      query.token = this._settings.token;
-    }
-    const path = URLExt.join(this._settings.wsUrl, 'aicci', 'api', 'runs', encodeURIComponent(id), 'stream');
-    const socket = new this._settings.WebSocket(path + URLExt.objectToQueryString(query));
+    return this._listen(`runs/${encodeURIComponent(id)}/stream`, query, onMessage, signal);
+  }
+
+  siteStream(onMessage: (message: SiteMessage) => void, signal: AbortSignal): Promise<void> {
+    return this._listen('stream', {}, onMessage, signal);
+  }
+
+  async wake(signal: AbortSignal): Promise<void> {
+    await this._get('status', {}, signal);
+  }
+
+  options(signal: AbortSignal): Promise<readonly IOptionRow[]> {
+    return this._get('options', {}, signal);
+  }
+
+  rights(signal: AbortSignal): Promise<IRights> {
+    return this._get('rights', {}, signal);
+  }
+
+  forecasts(given: Given, program: IProgram, signal: AbortSignal): Promise<IForecasts> {
+    return this._post('forecasts', { given, ...program }, signal);
+  }
+
+  launch(id: string, file: string, given: Given): Promise<ISummary> {
+    return this._post('launch', { id, file, given });
+  }
+
+  /** Resolves when the connection is over. */
+  private _listen(
+    path: string,
+    query: Record<string, string>,
+    onMessage: (message: never) => void,
+    signal: AbortSignal
+  ): Promise<void> {
+    const login: Record<string, string> =
+      this._settings.appendToken && this._settings.token ? { token: this._settings.token } : {};
+    const url = URLExt.join(this._settings.wsUrl, 'aicci', 'api', path);
+    const socket = new this._settings.WebSocket(url + URLExt.objectToQueryString({ ...query, ...login }));
     return new Promise(resolve => {
       const close = (): void => socket.close();
-      socket.onmessage = (event: MessageEvent<string>) => onMessage(JSON.parse(event.data) as Message);
+      socket.onmessage = (event: MessageEvent<string>) => onMessage(JSON.parse(event.data) as never);
       socket.onclose = () => {
         signal.removeEventListener('abort', close);
         resolve();
@@ -95,6 +143,10 @@ export class Api implements IRunApi {
 
   private _get<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T> {
     return this._request(this._url(path) + URLExt.objectToQueryString(query), { signal });
+  }
+
+  private _post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    return this._request(this._url(path), { method: 'POST', body: JSON.stringify(body), ...(signal && { signal }) });
   }
 
   private async _request<T>(url: string, init: RequestInit): Promise<T> {

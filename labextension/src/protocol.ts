@@ -296,7 +296,7 @@ export interface IShapeRow {
   readonly never: string;
 }
 
-/** Amounts by resource: `cpu` and each accelerator in thousandths, `memory` in bytes. */
+/** Amounts by resource: CPUs (`cpu`), accelerators by kind, and bytes of `memory`. */
 export type Amounts = Readonly<Record<string, number>>;
 
 /** Where runs wait; a resource that is missing in `limit` or `deserved` is not bounded. */
@@ -309,6 +309,9 @@ export interface IQueueRow {
   readonly used: Amounts;
   readonly running: number;
   readonly queued: number;
+  readonly weight: number;
+  readonly priority: number;
+  readonly users: readonly string[];
   /** All that this host has. */
   readonly capacity: Amounts;
 }
@@ -333,6 +336,7 @@ export interface IServiceStatus {
   readonly pid: number;
   readonly version: string;
   readonly started_ns: number;
+  readonly home: string;
   readonly running: number;
   readonly queued: number;
   readonly notes: readonly string[];
@@ -366,6 +370,7 @@ export interface ISiteDelta {
   readonly runs?: readonly ISummary[];
   /** Ids of runs that are no longer there. */
   readonly gone?: readonly string[];
+  readonly more_runs?: number;
   readonly shapes?: readonly IShapeRow[];
   readonly queues?: readonly IQueueRow[];
   readonly data?: readonly IDataRow[];

@@ -179,10 +179,13 @@ export function aQueue(changes: Partial<IQueueRow> = {}): IQueueRow {
     guarantee: {},
     deserved: {},
     limit: {},
-    used: { cpu: 2000 },
+    used: { cpu: 2 },
     running: 1,
     queued: 0,
-    capacity: { cpu: 4000 },
+    weight: 1,
+    priority: 0,
+    users: ['ada'],
+    capacity: { cpu: 4 },
     ...changes
   };
 }
@@ -227,7 +230,15 @@ export function aSite(changes: Partial<ISite> = {}): ISite {
   return {
     now_ns: Date.parse('2026-11-24T10:12:43Z') * 1e6,
     user: 'ada',
-    status: { pid: 7, version: '0.1.0', started_ns: 0, running: 1, queued: 0, notes: [] },
+    status: {
+      pid: 7,
+      version: '0.1.0',
+      started_ns: 0,
+      home: '/home/ada/.local/share/jupyter/aicci',
+      running: 1,
+      queued: 0,
+      notes: []
+    },
     runs: [aRun()],
     more_runs: 0,
     shapes: [aShape()],

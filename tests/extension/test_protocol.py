@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 from drawing_builders import a_full_view
+from service_builders import Served, submit, turn
+from service_builders import engine as engine
+from service_builders import served as served
 from timeline_builders import a_failed_run, a_long_run
 
 from jupyter_aicci.extension.drawings import bundle_json, figure_json
 from jupyter_aicci.extension.handlers import error_body
+from jupyter_aicci.extension.launches import option_row
 from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.model.options import OPTIONS
 from jupyter_aicci.model.states import TERMINAL, State
 from jupyter_aicci.timeline.colours import PHASES
 from jupyter_aicci.timeline.incremental import Accumulator
@@ -112,6 +117,31 @@ def test_figure_bundle_and_errors_have_the_fields_that_the_page_reads(
     agree(interfaces, "IRunOutput", bundle["application/vnd.aicci.run+json"])
     error = error_body(UserError("bad_spec", "it is wrong.", hint="correct it"), 500)
     agree(interfaces, "IErrorBody", error, more=True)
+
+
+def test_the_site_has_the_fields_that_the_page_reads(interfaces: Interfaces, served: Served, tmp_path: Path) -> None:
+    """Section 6: the first message of the stream with its rows, what changed later, and the forecasts of a form."""
+    served.do(lambda desk: submit(desk, "r0000001", data=[f"images={tmp_path}:mount"]))
+    served.do(turn)
+    site, _ = served.do(lambda desk: desk.site.whole())
+    agree(interfaces, "ISite", site)
+    agree(interfaces, "IServiceStatus", site["status"])
+    for name, rows in (("ISummary", "runs"), ("IShapeRow", "shapes"), ("IQueueRow", "queues"), ("IDataRow", "data")):
+        assert site[rows], name
+        for row in site[rows]:
+            agree(interfaces, name, row, more=name == "IShapeRow")
+    agree(interfaces, "ISiteDelta", {"type": "site_delta", **served.do(lambda desk: desk.site.since(0))[0]})
+    told = served.call("POST", "/v1/forecasts", {"spec": {"nodes": 2}})
+    agree(interfaces, "IForecasts", {"magic": "", **told})
+    for answer in told["answers"]:
+        agree(interfaces, "IShapeForecast", answer)
+        agree(interfaces, "IForecast", answer["forecast"], more=True)
+
+
+def test_options_have_the_fields_that_the_page_reads(interfaces: Interfaces) -> None:
+    """Section 8: each row of the table, whatever its kind."""
+    for option in OPTIONS:
+        agree(interfaces, "IOptionRow", option_row(option))
 
 
 def test_the_page_translates_every_state_and_phase(source: Path) -> None:

@@ -14,13 +14,22 @@ from typing import Any
 
 import bokeh
 import pytest
-from jupyter_builders import Jupyter, kill_service, plain_program, service_of_the_test, service_pid
+from jupyter_builders import (
+    ONLY_LOOKING,
+    Jupyter,
+    kill_service,
+    open_stream,
+    plain_program,
+    service_of_the_test,
+    service_pid,
+)
+from live import until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.httpclient import HTTPClientError
+from tornado.websocket import WebSocketClientConnection
 
 from jupyter_aicci.client import Client, Program, Run
-from jupyter_aicci.extension import bokehjs, downloads, drawings, handlers
+from jupyter_aicci.extension import bokehjs, downloads, drawings, handlers, launches
 from jupyter_aicci.model.spec import RunSpec
 
 BOKEH = f"aicci/bokeh/{bokeh.__version__}/bokeh.min.js"
@@ -30,6 +39,9 @@ READS = (
     "aicci/api/shapes",
     "aicci/api/queues",
     "aicci/api/forecast",
+    "aicci/api/data",
+    "aicci/api/options",
+    "aicci/api/rights",
     "aicci/api/metrics",
     "aicci/api/costs",
     "aicci/api/costs/focus",
@@ -46,19 +58,15 @@ READS = (
     "aicci/api/runs/r1/bundle",
     BOKEH,
 )
-WRITES = ("aicci/api/runs", "aicci/api/forecast", "aicci/api/runs/r1/stop", "aicci/api/runs/r1/cost")
-STREAM = "aicci/api/runs/r1/stream"
-
-ONLY_LOOKING = """
-from jupyter_server.auth.authorizer import Authorizer
-class OnlyLooking(Authorizer):
-    def is_authorized(self, handler, user, action, resource):
-        return resource != "aicci" or action == "read"
-class Nothing(Authorizer):
-    def is_authorized(self, handler, user, action, resource):
-        return resource != "aicci"
-c.ServerApp.authorizer_class = %s
-"""
+WRITES = (
+    "aicci/api/runs",
+    "aicci/api/launch",
+    "aicci/api/forecast",
+    "aicci/api/forecasts",
+    "aicci/api/runs/r1/stop",
+    "aicci/api/runs/r1/cost",
+)
+STREAMS = ("aicci/api/runs/r1/stream", "aicci/api/stream")
 
 
 @pytest.fixture
@@ -80,13 +88,6 @@ def submit(client: Client, text: str, **options: Any) -> Run:
     return client.submit(spec, Program(text=text))
 
 
-async def open_stream(jupyter: Jupyter, path: str, *, token: bool = True, **headers: str) -> WebSocketClientConnection:
-    url = jupyter.url.replace("http", "ws", 1) + path
-    if token:
-        headers["Authorization"] = f"token {jupyter.token}"
-    return await websocket_connect(HTTPRequest(url, headers=headers), max_message_size=1 << 26)
-
-
 def logged_in(jupyter: Jupyter) -> str:
     """The cookies of a page that has logged in."""
     login = jupyter.ask(f"api/status?token={jupyter.token}", token=False)
@@ -104,7 +105,7 @@ def test_nobody_without_a_login_gets_anything(jupyter: Jupyter, aicci_runtime: P
     """Every route refuses, the stream before it is upgraded, and no service is started for who may not ask."""
     told = {path: jupyter.ask(path, token=False).status for path in READS}
     told |= {f"POST {path}": jupyter.ask(path, "POST", {}, token=False).status for path in WRITES}
-    told["stream"] = refused(jupyter, STREAM, token=False)
+    told |= {path: refused(jupyter, path, token=False) for path in STREAMS}
     assert set(told.values()) <= {302, 403}, told
     assert not (aicci_runtime / "service.json").exists()
     warned = re.findall(r"- \w+ of \w+ registered for \S*/aicci/\S*", jupyter.log.read_text())
@@ -141,6 +142,8 @@ def test_rights_are_asked_for_under_the_name_aicci(tmp_path: Path, client: Clien
         assert jupyter.ask(f"aicci/api/runs/{run.id}/view").status == reads
         assert jupyter.ask("aicci/api/runs", "POST", {}).status == 403
         assert jupyter.ask(f"aicci/api/runs/{run.id}/stop", "POST", {}).status == 403
+        assert jupyter.ask("aicci/api/launch", "POST", {"id": "r1234567", "file": "x.py"}).status == 403
+        assert jupyter.ask("aicci/api/forecasts", "POST", {}).status == reads
         if reads == 403:
             assert refused(jupyter, f"aicci/api/runs/{run.id}/stream") == 403
     finally:
@@ -177,6 +180,7 @@ def test_a_run_is_launched_watched_and_stopped_through_the_proxy(jupyter: Jupyte
     assert first[0]["type"] == "view"
     assert first[0]["view"]["run"]["id"] == run.id
     assert {message["type"] for message in first[1:]} <= {"view", "delta"}
+    until(lambda: "step 0" in client.logs(run.id)["text"], limit_s=60)
     seq = client.details(run.id)["seq"]
     stopped = jupyter.ask(f"aicci/api/runs/{run.id}/stop", "POST", {"grace_s": 0.2})
     assert stopped.status == 200
@@ -310,7 +314,7 @@ def test_bokehjs_comes_from_the_installed_package(jupyter: Jupyter) -> None:
 
 def test_every_route_is_behind_login_and_rights() -> None:
     """No handler has a verb that is not wrapped by both decorators."""
-    for _, handler in (*handlers.ROUTES, *drawings.ROUTES, *downloads.ROUTES, *bokehjs.ROUTES):
+    for _, handler in (*handlers.ROUTES, *launches.ROUTES, *drawings.ROUTES, *downloads.ROUTES, *bokehjs.ROUTES):
         verbs = [name for name in ("get", "post", "put", "patch", "delete", "head") if name in vars(handler)]
         assert verbs, handler
         for verb in verbs:

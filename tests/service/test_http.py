@@ -18,7 +18,7 @@ from jupyter_aicci.service import http
 from jupyter_aicci.service.routes import REF, ROUTES
 
 SUMMARY_KEYS = {
-    "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class", "cost_micro",
+    "id", "name", "state", "shape", "nodes", "queue", "owner", "submitted_at", "started_at", "ended_at", "exit_class", "cost_micro",
     "currency", "per_h_micro", "unpriced", "reason", "icon", "world_size", "attempt", "budget_micro", "budget_note", "seq",
     "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
 }  # fmt: skip

@@ -142,8 +142,8 @@ def test_a_queue_at_its_limit_is_told_as_quota(opened: Opened, engine: Scripted)
     told = desk.runs.summary(desk.runs[second.id])
     assert told["why"] == "quota"
     assert "small" in told["waiting"]
-    assert desk.forecast({"spec": {"shape": "cpux1", "queue": "small"}})["why"] == "quota"
-    assert desk.forecast({"spec": {"shape": "cpux1"}})["starts"] == "now"
+    assert desk.forecasts.one({"spec": {"shape": "cpux1", "queue": "small"}})["why"] == "quota"
+    assert desk.forecasts.one({"spec": {"shape": "cpux1"}})["starts"] == "now"
 
 
 def test_runs_of_two_users_wait_for_one_host(opened: Opened, engine: Scripted) -> None:
@@ -156,7 +156,7 @@ def test_runs_of_two_users_wait_for_one_host(opened: Opened, engine: Scripted) -
         (src / "cell.py").write_text("")
         desk.submit({"id": f"r000000{number}", "spec": {"shape": "cpux1", "nodes": 3, "time_limit": "1h"}}, owner)
     turn(desk)
-    ann, ben = desk.expected()
+    ann, ben = desk.forecasts.line()
     assert (ann["owner"], ann["place"], ben["owner"], ben["place"]) == ("ann", 1, "ben", 2)
     assert ann["start_ns"] < ben["start_ns"]
     assert ann["latest_ns"] < ben["latest_ns"]
@@ -315,5 +315,5 @@ def test_the_outlook_is_worked_out_once_for_each_answer(
     assert asked == []
     for _ in range(3):
         desk.runs.summary(desk.runs[RunId("r0000003")])
-        desk.expected()
+        desk.forecasts.line()
     assert asked == [1]

@@ -400,7 +400,7 @@ def test_what_is_free_counts_the_others(alice: User, bob: User) -> None:
 
 def test_a_forecast_sees_the_others(alice: User, bob: User) -> None:
     alice.sends(nodes=2, time_limit="10m")
-    told = bob.desk.forecast({"spec": {"shape": "cpux2", "source": "cell.py"}}, "bob")
+    told = bob.desk.forecasts.one({"spec": {"shape": "cpux2", "source": "cell.py"}}, "bob")
     assert (told["starts"], told["why"]) == ("later", "behind")
     assert "alice has 1 running run" in told["reason"]
 
@@ -420,5 +420,5 @@ def test_the_others_run_ids_are_nobodys_to_act_on(alice: User, bob: User) -> Non
     alice.sends(nodes=2)
     alice.sends(nodes=2)
     bob.sends(nodes=2)
-    assert [row["id"] for row in bob.desk.expected()] == [RunId("rb000001")]
-    assert [row["id"] for row in alice.desk.expected()] == [RunId("ra000002")]
+    assert [row["id"] for row in bob.desk.forecasts.line()] == [RunId("rb000001")]
+    assert [row["id"] for row in alice.desk.forecasts.line()] == [RunId("ra000002")]

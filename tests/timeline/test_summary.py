@@ -196,7 +196,7 @@ def test_the_summary_row_has_the_keys_of_the_contract() -> None:
     run, _, _ = a_failed_run()
     row = run_summary(run, cost_micro=12, seq=7)
     assert list(row) == [
-        "id", "name", "state", "shape", "nodes", "queue", "submitted_at", "started_at", "ended_at", "exit_class",
+        "id", "name", "state", "shape", "nodes", "queue", "owner", "submitted_at", "started_at", "ended_at", "exit_class",
         "cost_micro", "currency", "per_h_micro", "unpriced", "reason", "icon", "world_size", "attempt", "budget_micro",
         "budget_note", "seq", "waiting", "why", "place", "start_ns", "latest_ns", "domain", "bandwidth",
     ]  # fmt: skip

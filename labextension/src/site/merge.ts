@@ -11,6 +11,7 @@ export function mergeSite(site: ISite, delta: ISiteDelta): ISite {
     now_ns: delta.now_ns,
     status: delta.status ?? site.status,
     runs: mergeRuns(site.runs, delta.runs ?? [], delta.gone ?? []),
+    more_runs: delta.more_runs ?? site.more_runs,
     shapes: delta.shapes ?? site.shapes,
     queues: delta.queues ?? site.queues,
     data: delta.data ?? site.data

@@ -1,0 +1,137 @@
+"""What pages show beside single runs: all runs as rows, shapes with what is free, queues, data; and what of it changed.
+
+In: the desk. Out: `whole` for who has nothing, `since` for who has a version of it.
+Rule 1: worked out once for all watchers, when one of them asks, and at most every `BETWEEN_S`; nobody watching costs nothing.
+Rule 2: a run that has ended is made into a row once; those that live, again at each look. Looks never take more than a
+twentieth of the service's time.
+Rule 3: when the next run of a shape would start is asked of the scheduler every `FORESEE_S` at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_aicci.model.errors import AicciError
+from jupyter_aicci.model.ids import RunId
+from jupyter_aicci.model.run import Run
+from jupyter_aicci.model.spec import RunSpec
+from jupyter_aicci.service.data_rows import DataRows
+from jupyter_aicci.service.limits import moment_ns
+from jupyter_aicci.store.board import user_name
+
+if TYPE_CHECKING:
+    from jupyter_aicci.service.desk import Desk
+
+BETWEEN_S, SHARE = 0.2, 20.0
+FORESEE_S = 5.0
+MOST_RUNS = 2_000  # rows that a page gets; older ones are counted
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the site, and the version in which it became so."""
+
+    value: Any
+    version: int
+
+
+class Site:
+    """The site of one service, in versions that count up."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.data = DataRows(desk.runs.bell.ring)
+        self._user = user_name(os.getuid())
+        self._version = 0
+        self._rows: dict[RunId, Part] = {}
+        self._ended: dict[RunId, Run] = {}  # whose rows are final
+        self._gone: dict[RunId, int] = {}
+        self._parts: dict[str, Part] = {}
+        self._foreseen: tuple[float, list[Json]] = (0.0, [])
+        self._again_s = 0.0
+
+    def whole(self) -> tuple[Json, int]:
+        """(all of it, its version)"""
+        self._look()
+        rows = [part.value for part in self._rows.values()]
+        rows.sort(key=lambda row: (row["submitted_at"], row["id"]), reverse=True)
+        parts = {name: part.value for name, part in self._parts.items()}
+        return {"now_ns": self._desk.runs.clock.now_ns(), "user": self._user, "runs": rows, **parts}, self._version
+
+    def since(self, version: int) -> tuple[Json, int]:
+        """(what became different after `version`, the version now); {} where nothing did."""
+        self._look()
+        delta: Json = {name: part.value for name, part in self._parts.items() if part.version > version}
+        if rows := [part.value for part in self._rows.values() if part.version > version]:
+            delta["runs"] = rows
+        if gone := [run_id for run_id, when in self._gone.items() if when > version]:
+            delta["gone"] = gone
+        return ({"now_ns": self._desk.runs.clock.now_ns(), **delta} if delta else {}), self._version
+
+    async def ready(self) -> None:
+        """Return when a look is due again."""
+        await asyncio.sleep(max(0.0, self._again_s - time.monotonic()))
+
+    def _look(self) -> None:
+        """Bring everything up to date, unless that was done just now."""
+        began_s = time.monotonic()
+        if began_s < self._again_s:
+            return
+        self._version += 1
+        newest_first = self._desk.runs.newest_first()
+        shown = newest_first[:MOST_RUNS]
+        self._take_rows(shown)
+        self._take("more_runs", len(newest_first) - len(shown))
+        self._take("status", self._desk.status())
+        self._take("shapes", self._shapes())
+        self._take("queues", self._desk.queues())
+        self._take("data", self.data.rows(shown))
+        took_s = time.monotonic() - began_s
+        self._again_s = began_s + max(BETWEEN_S, SHARE * took_s)
+
+    def _take(self, name: str, value: Any) -> None:
+        known = self._parts.get(name)
+        if known is None or known.value != value:
+            self._parts[name] = Part(value, self._version)
+
+    def _take_rows(self, shown: Iterable[Run]) -> None:
+        ids = set()
+        for run in shown:
+            ids.add(run.id)
+            if self._ended.get(run.id) is run:
+                continue
+            row, known = self._desk.runs.summary(run), self._rows.get(run.id)
+            if known is None or known.value != row:
+                self._rows[run.id] = Part(row, self._version)
+            if run.ended:
+                self._ended[run.id] = run
+        for run_id in self._rows.keys() - ids:
+            del self._rows[run_id]
+            self._ended.pop(run_id, None)
+            self._gone[run_id] = self._version
+
+    def _shapes(self) -> list[Json]:
+        """The shapes, each with when a run on one node of it would start that is sent now."""
+        rows, (until_s, known) = self._desk.shapes(), self._foreseen
+        if time.monotonic() >= until_s or len(known) != len(rows):
+            began_s = time.monotonic()
+            known = [self._foresee(row["name"]) for row in rows]
+            took_s = time.monotonic() - began_s
+            self._foreseen = time.monotonic() + max(FORESEE_S, SHARE * took_s), known
+        return [row | foreseen for row, foreseen in zip(rows, known, strict=True)]
+
+    def _foresee(self, shape: str) -> Json:
+        spec = RunSpec(shape=(shape,), owner=self._user)
+        try:
+            if refused := self._desk.loop.line.refusal(spec):
+                return {"start_ns": None, "never": refused.message}
+            return {"start_ns": moment_ns(self._desk.loop.line.foresee(spec).expected.start_s), "never": ""}
+        except AicciError as error:
+            return {"start_ns": None, "never": error.message}

@@ -1,0 +1,67 @@
+"""The live stream of the site: everything first, then what changed, over a WebSocket.
+
+Rule 1: at most 4 messages a second to a watcher, the first after a pause at once.
+Rule 2: what a watcher has is one version number; nothing is queued for it.
+Rule 3: it looks after each row of the journal, and every `BEAT_S` while a run lives, whose time and cost move by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from jupyter_aicci.service.http import LOG, JsonHandler
+
+BETWEEN_S = 0.25
+BEAT_S = 1.0
+IDLE_S = 5.0  # where no run lives: other users' runs and sizes of data change what is shown
+
+
+class SiteStreamHandler(JsonHandler, WebSocketHandler):
+    """WS /v1/stream"""
+
+    async def get(self) -> None:
+        self._closed = asyncio.Event()
+        await WebSocketHandler.get(self)
+
+    def check_origin(self, origin: str) -> bool:
+        """The socket's mode and SO_PEERCRED decide, not a browser's header."""
+        return True
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        self._pump_task = asyncio.ensure_future(self._pump())
+
+    def on_message(self, message: str | bytes) -> None:
+        """A watcher has nothing to say."""
+
+    def on_close(self) -> None:
+        self._closed.set()
+        self._pump_task.cancel()
+
+    async def _pump(self) -> None:
+        try:
+            await self._follow()
+        except (WebSocketClosedError, asyncio.CancelledError):
+            pass
+        except Exception:
+            LOG.exception("the stream of the site broke off")
+            self.close(1011, "the service's log has the reason")
+
+    async def _follow(self) -> None:
+        site, clock = self.desk.site, asyncio.get_running_loop().time
+        whole, version = site.whole()
+        await self._send({"type": "site", "site": whole})
+        while True:
+            sent_s = clock()
+            await self.desk.runs.bell.wait(BEAT_S if self.desk.runs.unfinished() else IDLE_S)
+            await asyncio.sleep(max(0.0, sent_s + BETWEEN_S - clock()))
+            await site.ready()
+            delta, version = site.since(version)
+            if delta:
+                await self._send({"type": "site_delta", **delta})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self.write_message(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
