@@ -53,7 +53,7 @@ test('a shape is told by what a node of it has', () => {
 });
 
 test('a queue is told by the resource that is nearest to its limit', () => {
-  const queue = aQueue({ limit: { cpu: 64_000, h100: 32_000 }, used: { cpu: 4_000, h100: 14_000 } });
+  const queue = aQueue({ limit: { cpu: 64, h100: 32 }, used: { cpu: 4, h100: 14 } });
   expect(mainResource(queue)).toBe('h100');
   expect(fill(queue, 'h100')).toBeCloseTo(0.4375);
   expect(amountWords(queue.used, 'h100')).toBe('14');
@@ -62,7 +62,7 @@ test('a queue is told by the resource that is nearest to its limit', () => {
 });
 
 test('a queue without a limit is told by the accelerators of its host', () => {
-  expect(mainResource(aQueue({ capacity: { cpu: 4000, memory: 1, h100: 8000 } }))).toBe('h100');
+  expect(mainResource(aQueue({ capacity: { cpu: 4, memory: 1, h100: 8 } }))).toBe('h100');
 });
 
 test('a data set says its size, or that it is bigger, and where it is at hand', () => {

@@ -13,8 +13,6 @@ import { numberWords } from '../words/intl';
 
 const NS = 1e9;
 const MICRO = 1e6;
-/** CPUs and accelerators come in thousandths. */
-const WHOLE = 1000;
 /** What nobody knows. */
 export const NONE = '–';
 /** Characters of a name that are shown; the rest could not be seen, and would be laid out all the same. */
@@ -160,7 +158,7 @@ export function amountWords(amounts: Amounts, resource: string): string {
   if (amount === undefined) {
     return NONE;
   }
-  return resource === 'memory' ? valueWords(amount, 'B') : numberWords(amount / WHOLE, { maximumFractionDigits: 1 });
+  return resource === 'memory' ? valueWords(amount, 'B') : numberWords(amount, { maximumFractionDigits: 1 });
 }
 
 /** `GPUs`: what is counted. */
