@@ -23,8 +23,9 @@ export class Answer {
     private readonly _take: (shape: string) => void,
     private readonly _trans: TranslationBundle
   ) {
-    this._lines.setAttribute('role', 'status');
-    this.node.append(this._lines, this._others);
+    const told = el('div', '', this._lines);
+    told.setAttribute('aria-live', 'polite');
+    this.node.append(told, this._others);
     this.node.hidden = true;
   }
 
