@@ -52,7 +52,7 @@ test('nothing is asked until somebody looks', async () => {
 
 test('the sections say what is free, what runs, what waits where, and what data there is', async () => {
   const { shown, text } = aPanel();
-  const queue = aQueue({ name: 'team-a', used: { h100: 14e3 }, deserved: { h100: 24e3 }, limit: { h100: 32e3 } });
+  const queue = aQueue({ name: 'team-a', used: { h100: 14 }, deserved: { h100: 24 }, limit: { h100: 32 } });
   const shape = aShape({ start_ns: aSite().now_ns + 27 * 60e9 });
   await shown(aSite({ shapes: [shape], queues: [queue], data: [aDataSet()] }));
   expect(text('shapes')).toBe('cpux21/2$0.3627 min');

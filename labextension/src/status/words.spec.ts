@@ -26,8 +26,8 @@ test('where nothing runs it says what waits, or that nothing does', () => {
 test('the fullest queue that has a limit is told', () => {
   const queues = [
     aQueue(),
-    aQueue({ name: 'team-a', used: { h100: 14e3 }, limit: { h100: 32e3 } }),
-    aQueue({ name: 'team-b', used: {}, limit: { cpu: 8e3 } })
+    aQueue({ name: 'team-a', used: { h100: 14 }, limit: { h100: 32 } }),
+    aQueue({ name: 'team-b', used: {}, limit: { cpu: 8 } })
   ];
   expect(said({ queues }).queue).toBe('team-a 14/32 GPUs');
   expect(said({ queues: queues.slice(2) }).queue).toBe('team-b 0/8 CPUs');
