@@ -1,4 +1,7 @@
-"""What tests of findings share: healthy devices and loaders, the finding that comes first, and that there is none."""
+"""What tests of findings share: healthy devices and loaders, the finding that comes first, and that there is none.
+
+Every finding that a test meets is well put, drawn on lanes that there are, and has a translation.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from findings_builders import Story, a_story
+from words_builders import unknown
 
 from jupyter_aicci.model.finding import Finding
 from jupyter_aicci.timeline.findings.words import line
@@ -36,6 +40,7 @@ def the(story: Story, rule: str) -> Finding:
     assert [each.id for each in found][:1] == [rule], [(each.id, each.text) for each in found]
     assert all(_is_a_lane(story, lane) for lane in found[0].lanes), f"views have no such lanes: {found[0].lanes}"
     assert [said for each in found if not _well_put(said := line(each.to_json(), "USD"))] == []
+    assert [said for each in found for text in (each.name, each.text, each.fix) for said in unknown(text)] == []
     return found[0]
 
 

@@ -55,7 +55,8 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     const id = output?.id ?? '';
     if (!RUN_ID.test(id)) {
       this._clear();
-      this.node.replaceChildren(el('p', 'detail', this._options.trans.__('This output names no run.')));
+      const { trans } = this._options;
+      this.node.replaceChildren(el('p', 'detail', trans.__('This output names no run.')));
     } else if (id !== this._lease?.model.id) {
       this._draw(id, model);
     }

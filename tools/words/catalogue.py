@@ -47,6 +47,8 @@ def template(found: Grammar) -> polib.POFile:
     for each in (*_typescript(), *_schemas(), *_served(found)):
         key = (each.msgctxt or "", each.msgid)
         known = entries.setdefault(key, each)
+        if known.msgid_plural != each.msgid_plural:
+            raise ValueError(f"{each.msgid!r} is said with a plural and without, and a catalogue holds one of them")
         known.occurrences = sorted({*known.occurrences, *each.occurrences})
     return _catalogue(entries, {})
 
@@ -118,18 +120,29 @@ def _catalogue(entries: dict[Key, polib.POEntry], metadata: dict[str, str]) -> p
     return catalogue
 
 
-def write() -> None:
-    """Every file anew."""
+def fresh() -> dict[Path, bytes]:
+    """Every file as it should be."""
     found = grammar()
-    GRAMMAR.write_text(grammar_text(found), "utf-8")
     pot = template(found)
-    LOCALE.mkdir(exist_ok=True)
-    POT.write_text(str(pot), "utf-8")
+    files = {GRAMMAR: grammar_text(found).encode(), POT: str(pot).encode()}
     for language in LANGUAGES:
-        path = po_path(language)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(merged(pot, language)), "utf-8")
+        catalogue = merged(pot, language)
+        files[po_path(language)] = str(catalogue).encode()
+        files |= _compiled(catalogue, language)
+    return files
+
+
+def _compiled(catalogue: polib.POFile, language: str) -> dict[Path, bytes]:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, po_path(language).name)
+        path.write_text(str(catalogue), "utf-8")
         compile_po_file(path)
+        return {po_path(language).with_suffix(end): path.with_suffix(end).read_bytes() for end in (".json", ".mo")}
+
+
+def stale() -> dict[Path, bytes]:
+    """The files that differ from what the source says now, with their new content."""
+    return {path: new for path, new in fresh().items() if not path.exists() or path.read_bytes() != new}
 
 
 def untranslated(language: str) -> list[str]:

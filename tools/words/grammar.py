@@ -144,9 +144,9 @@ def _is_text(node: ast.expr) -> bool:
 
 def _is_prose(variant: Variant, *, is_text: bool) -> bool:
     text = "".join(piece if isinstance(piece, str) else "%1" for piece in variant)
-    if not _has_words(text) or re.search(r"%1[a-z]", text) or re.fullmatch(r"[\w%:/.-]*[_:/.][\w%:/.-]*", text):
-        return False  # a name of ours, or the inside of a word
-    if text.startswith(("SELECT ", "from ", "text/")):
+    if not _has_words(text) or text.startswith("%1s ") or re.fullmatch(r"[\w%.]+([_:.][\w%.]+)+", text):
+        return False  # the inside of a word, or a name of ours
+    if text.startswith(("SELECT ", "from ", "text/", "application/", "/v1/")):
         return False  # code
     return is_text or re.search(r"[A-Za-z]{2,}[^\w\s]* \S|\S [A-Za-z]{2,}", text) is not None
 

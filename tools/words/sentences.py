@@ -117,8 +117,12 @@ class Reader:
                 return _once((*self._looked_up(table, here), *default)) or DATA
             case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name):
                 return self._returned(name, node, here, names)
-            case ast.Attribute(attr="join" | "replace" | "removesuffix" | "removeprefix"):
-                return ((Hole(ANY),),)  # sentences in a row, or one that was cut
+            case ast.Attribute(value=ast.Constant(value=", "), attr="join"):
+                return DATA  # names in a row
+            case ast.Attribute(value=whole, attr="removesuffix") if isinstance(node.args[0], ast.Constant):
+                return tuple(_cut(each, str(node.args[0].value)) for each in self.read(whole, here, names))
+            case ast.Attribute(attr="join" | "replace"):
+                return ((Hole(ANY),),)  # sentences in a row, or one that was changed
         return DATA
 
     def _returned(self, name: str, node: ast.Call, here: Module, names: Names) -> tuple[Variant, ...]:
@@ -189,6 +193,11 @@ def _assigned(function: ast.FunctionDef) -> Iterable[tuple[str, ast.expr, int]]:
                 )
             case ast.Tuple(elts=targets), ast.Call() as call:
                 yield from ((to.id, call, place) for place, to in enumerate(targets) if isinstance(to, ast.Name))
+
+
+def _cut(variant: Variant, end: str) -> Variant:
+    last = variant[-1] if variant else ""
+    return (*variant[:-1], last.removesuffix(end)) if isinstance(last, str) else variant
 
 
 def _merged(pieces: Iterable[str | Hole]) -> Variant:

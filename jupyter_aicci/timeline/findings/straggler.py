@@ -242,15 +242,12 @@ def _finding(board: Board, rule: Rule, group: list[Slow], node: int = -1) -> Fin
     worst = max(group, key=lambda one: one.times)
     cause, fix = _cause(board, ranks, from_s, to_s)
     ongoing = not all(one.cleared for one in group)
-    who = f"node {node}" if node >= 0 else listed("rank", ranks)
-    where = "" if node >= 0 or len(ranks) > 1 else f"node {board.node_of[ranks[0]]}" + _device_words(board, ranks[0])
-    notes = ", ".join(
-        part for part in (where if len(board.nodes) > 1 or board.device_of(ranks[0]) else "", cause) if part
-    )
-    text = f"{who} {'is' if ongoing and not board.run.ended else 'was'} {worst.times:.1f}× slower than the others" + (
-        f" ({notes})" if notes else ""
-    )
-    text = text.replace("ranks", "Ranks", 1) if text.startswith("ranks") else text[0].upper() + text[1:]
+    who = f"Node {node}" if node >= 0 else listed("Rank", ranks)
+    is_one = node < 0 and len(ranks) == 1 and (len(board.nodes) > 1 or board.device_of(ranks[0]))
+    where = f"node {board.node_of[ranks[0]]}" + _device_words(board, ranks[0]) if is_one else ""
+    notes = f" ({where}, {cause})" if where and cause else f" ({where or cause})" if where or cause else ""
+    doubt = "" if worst.confidence > LIKELY else ", as far as few steps show,"
+    verb = "is" if ongoing and not board.run.ended else "was"
     return board.finding(
         rule,
         from_s=from_s,
@@ -264,7 +261,7 @@ def _finding(board: Board, rule: Rule, group: list[Slow], node: int = -1) -> Fin
         confidence=min(one.confidence for one in group) if worst.confidence < FACT else FACT,
         wasted_ns=_waited_ns(board, ranks, from_s, to_s),
         inputs={"ranks": float(len(board.ranks))},
-        text=text if worst.confidence > LIKELY else text.replace(" slower", " slower, as far as few steps show,", 1),
+        text=f"{who} {verb} {worst.times:.1f}× slower{doubt} than the others{notes}",
         fix=fix,
         lanes=("step_heat", *(f"node-{board.node_of[rank]}" for rank in ranks[:1]), "cost"),
     )

@@ -233,7 +233,8 @@ class Card implements IDisposable {
   }
 
   private _tableToggle(): HTMLButtonElement {
-    const toggle = el('button', 'link', this._options.trans.__('Show as table'));
+    const { trans } = this._options;
+    const toggle = el('button', 'link', trans.__('Show as table'));
     toggle.type = 'button';
     toggle.setAttribute('aria-pressed', 'false');
     toggle.addEventListener('click', () => this._showTable('', this._table.hidden));
@@ -283,7 +284,8 @@ class Card implements IDisposable {
       this._header.say('');
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this._header.say(this._options.trans.__('Not saved: %1', why));
+      const { trans } = this._options;
+      this._header.say(trans.__('Not saved: %1', why));
     }
   }
 

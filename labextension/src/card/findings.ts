@@ -21,7 +21,7 @@ export class Findings {
     private readonly _trans: TranslationBundle
   ) {
     this.node.hidden = true;
-    this.node.setAttribute('aria-label', _trans.__('Findings'));
+    this.node.setAttribute('aria-label', this._trans.__('Findings'));
   }
 
   update({ findings, run }: IView): void {

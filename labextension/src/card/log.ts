@@ -22,12 +22,12 @@ export class LogTail implements IDisposable {
     private readonly _trans: TranslationBundle
   ) {
     this._ranks = el('select', 'select');
-    this._ranks.setAttribute('aria-label', _trans.__('Rank whose log is shown'));
+    this._ranks.setAttribute('aria-label', this._trans.__('Rank whose log is shown'));
     this._ranks.addEventListener('change', () => this._choose());
     this._text.tabIndex = 0;
-    this._text.setAttribute('aria-label', _trans.__('End of the log'));
+    this._text.setAttribute('aria-label', this._trans.__('End of the log'));
     const bar = el('div', 'log-bar', this._ranks);
-    this._details = el('details', 'log', el('summary', 'log-title', _trans.__('Log')), bar, this._text);
+    this._details = el('details', 'log', el('summary', 'log-title', this._trans.__('Log')), bar, this._text);
     this._details.addEventListener('toggle', () => this._choose());
     this.node = this._details;
   }

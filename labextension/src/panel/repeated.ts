@@ -19,8 +19,8 @@ export class RepeatedField implements IControl {
     private readonly _trans: TranslationBundle
   ) {
     this._proposals.id = `jp-aicci-proposals-${_option.field}`;
-    this._more = button('button add', _trans.__('Add'), () => this._add('').focus());
-    this._more.setAttribute('aria-label', _trans.__('Add %1', optionWord(_option.field, _trans)));
+    this._more = button('button add', this._trans.__('Add'), () => this._add('').focus());
+    this._more.setAttribute('aria-label', this._trans.__('Add %1', optionWord(_option.field, _trans)));
     this.node = this.target = el('div', 'repeated', this._lines, this._more, this._proposals);
     this.node.setAttribute('role', 'group');
   }

@@ -42,7 +42,7 @@ export class PanelView implements IDisposable {
     );
     this._lists = this._makeLists();
     this._sections = this._makeSections(keep);
-    this._again = button('button', _trans.__('Try again'), () => _model.retry());
+    this._again = button('button', this._trans.__('Try again'), () => _model.retry());
     this._banner = el('div', 'banner', this._bannerWords, this._again);
     this._bannerWords.setAttribute('role', 'status');
     this._said.setAttribute('role', 'status');

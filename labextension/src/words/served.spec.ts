@@ -30,6 +30,7 @@ const chinese: Readonly<Record<string, string>> = {
   '%1 failed: %2': '%1 失败：%2',
   'rank %1': 'rank %1',
   '%1 ranks': '%1 个 rank',
+  '; ': '；',
   'behind %1': '排在 %1 之后',
   '%1 waiting run': '%1 个等待的运行',
   '%1 waiting runs': '%1 个等待的运行',
@@ -57,9 +58,8 @@ test('a hole that holds a sentence is said, too, and tells where its neighbour b
 });
 
 test('sentences in a row are said one by one', () => {
-  expect(say('free; behind 1 waiting run; what nobody knows')).toBe(
-    '免费; 排在 1 个等待的运行 之后; what nobody knows'
-  );
+  expect(say('behind 1 waiting run; what nobody knows')).toBe('排在 1 个等待的运行 之后；what nobody knows');
+  expect(say('behind 1 waiting run · free')).toBe('排在 1 个等待的运行 之后 · free');
 });
 
 test.each([
@@ -77,6 +77,7 @@ test.each([
 
 test('a program’s own words in a hole are not translated', () => {
   expect(say('rank 3 failed: free')).toBe('rank 3 失败：free');
+  expect(say('rank 3 failed: ValueError: a; free')).toBe('rank 3 失败：ValueError: a; free');
   expect(say('rank 3 failed: %1 $& %2')).toBe('rank 3 失败：%1 $& %2');
 });
 

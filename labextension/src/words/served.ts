@@ -22,8 +22,11 @@ export const asItIs: Say = text => text;
 const MOST_CHARS = 2_000;
 const MOST_KEPT = 2_000;
 
+/** Of a sentence that has joints inside, joints included. */
+const MOST_PIECES = 9;
+
 /** Between sentences that the service put in a row. */
-const JOINTS = /(; | · |\n|(?<=[.!?]) )/;
+const JOINTS = /(: |; | · |\n|(?<=[.!?]) )/;
 
 /** The grammar is fetched only where the page speaks another language than the service. */
 export async function speaker(trans: TranslationBundle): Promise<Say> {
@@ -66,7 +69,7 @@ class Sentences {
     let said = this._said.get(text);
     if (!said) {
       const isLong = text.length > MOST_CHARS;
-      said = isLong ? asData(text) : (this._sentence(text) ?? this._row(text));
+      said = isLong ? asData(text) : this._row(text);
       if (this._said.size >= MOST_KEPT) {
         this._said.clear();
       }
@@ -80,19 +83,37 @@ class Sentences {
     if (this._whole.has(text)) {
       return { text: this._trans.__(text), data: 0 };
     }
-    let best: ISaid | undefined;
-    for (const { sentence, literals } of this._patterns) {
-      const said = standIn(text, literals) ? this._matched(sentence, text) : undefined;
-      best = said && said.data < (best?.data ?? text.length) ? said : best;
-    }
-    return best;
+    const likely = this._patterns.filter(({ literals }) => standIn(text, literals));
+    return this._best(
+      likely.map(({ sentence }) => sentence),
+      text
+    );
   }
 
-  /** Several sentences in a row. */
+  /** Several sentences in a row, cut where that leaves least to data. One word in a row may be a program's own: it stays. */
   private _row(text: string): ISaid {
     const pieces = text.split(JOINTS);
-    const said = pieces.length === 1 ? [] : pieces.map(piece => this._sentence(piece) ?? asData(piece));
-    return said.length ? joined(said, said.map(each => each.text).join('')) : asData(text);
+    const rest: ISaid[] = [];
+    rest[pieces.length] = { text: '', data: 0 };
+    for (let at = pieces.length - 1; at >= 0; at -= 1) {
+      for (let until = Math.min(pieces.length, at + MOST_PIECES); until > at; until -= 1) {
+        const piece = pieces.slice(at, until).join('');
+        const mayBe = piece === text || /\w \w/.test(piece);
+        const said = (mayBe && this._sentence(piece)) || (until === at + 1 && this._piece(piece)) || undefined;
+        const after = rest[until];
+        if (said && after && said.data + after.data < (rest[at]?.data ?? Infinity)) {
+          rest[at] = joined([said, after], said.text + after.text);
+        }
+      }
+    }
+    const said = rest[0];
+    return said && said.data < text.length ? said : asData(text);
+  }
+
+  /** What stands between two sentences, or what is none. */
+  private _piece(text: string): ISaid {
+    const joints: Readonly<Record<string, string>> = { '; ': this._trans.__('; '), ': ': this._trans.__(': ') };
+    return { text: joints[text] ?? text, data: text.length };
   }
 
   private _matched(sentence: string, text: string): ISaid | undefined {
@@ -108,13 +129,17 @@ class Sentences {
     if (part === '*') {
       return this.say(text);
     }
-    for (const sentence of this._grammar.parts[part] ?? []) {
+    return this._best(this._grammar.parts[part] ?? [], text) ?? asData(text);
+  }
+
+  /** What the one of these sentences says that leaves least to data. */
+  private _best(sentences: readonly string[], text: string): ISaid | undefined {
+    let best: ISaid | undefined;
+    for (const sentence of sentences) {
       const said = this._matched(sentence, text);
-      if (said !== undefined) {
-        return said;
-      }
+      best = said && said.data < (best?.data ?? Infinity) ? said : best;
     }
-    return asData(text);
+    return best;
   }
 
   private _pattern(sentence: string): RegExp {
@@ -137,7 +162,7 @@ class Sentences {
 
   private _inside(part: string): string {
     const sentences = this._grammar.parts[part];
-    return sentences ? sentences.map(each => this._source(each, '(?:')).join('|') : '.+?';
+    return sentences ? sentences.map(each => this._source(each, '(?:')).join('|') : '.*?';
   }
 
   private readonly _whole: ReadonlySet<string>;
