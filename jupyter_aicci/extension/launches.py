@@ -30,6 +30,7 @@ from jupyter_aicci.model.options import BY_FIELD, OPTIONS, Option, default_text,
 from jupyter_aicci.model.spec import RunSpec, parse_spec
 from jupyter_aicci.source.program import check_cell
 from jupyter_aicci.store.paths import Home
+from jupyter_aicci.store.sockets import answers
 
 Json = dict[str, Any]
 
@@ -72,6 +73,16 @@ class Options(AicciHandler):
     @authorized
     async def get(self) -> None:
         self.finish(json.dumps([option_row(option) for option in OPTIONS]))
+
+
+class Awake(AicciHandler):
+    """GET aicci/api/awake → {awake}: whether a service answers; none is started for that"""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        home = cast(Home, self.settings["aicci_home"])
+        self.finish({"awake": await asyncio.to_thread(answers, home.service_socket)})
 
 
 class Rights(AicciHandler):
@@ -171,6 +182,7 @@ def option_row(option: Option) -> Json:
 
 ROUTES: list[tuple[str, type[AicciHandler]]] = [
     (r"/aicci/api/options", Options),
+    (r"/aicci/api/awake", Awake),
     (r"/aicci/api/rights", Rights),
     (r"/aicci/api/forecasts", ShapeForecasts),
     (r"/aicci/api/launch", LaunchFile),

@@ -92,6 +92,11 @@ export class Api implements IRunApi, ISiteApi {
     return this._listen('stream', {}, onMessage, signal);
   }
 
+  /** Whether a service answers; none is started for that. */
+  async awake(signal: AbortSignal): Promise<boolean> {
+    return (await this._get<{ awake: boolean }>('awake', {}, signal)).awake;
+  }
+
   async wake(signal: AbortSignal): Promise<void> {
     await this._get('status', {}, signal);
   }

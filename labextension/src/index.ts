@@ -1,3 +1,3 @@
 /** What other extensions may import, and the plugins that the application loads. */
 export * from './tokens';
-export { default } from './plugin';
+export { default } from './plugins';

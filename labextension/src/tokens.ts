@@ -25,6 +25,7 @@ export const PluginIDs = {
   status: 'jupyter-aicci:status',
   commands: 'jupyter-aicci:commands',
   cells: 'jupyter-aicci:cells',
+  notices: 'jupyter-aicci:notices',
   recorded: 'jupyter-aicci:recorded',
   inserting: 'jupyter-aicci:inserting'
 } as const;
@@ -32,7 +33,7 @@ export const PluginIDs = {
 export const CommandIDs = {
   /** Arguments: `{ id: string }`, the run's id. */
   openRun: 'aicci:open-run',
-  /** Arguments: `{ id: string, wait?: boolean }`; asks first unless `wait` is false. */
+  /** Arguments: `{ id: string, ask?: boolean }`; asks first unless `ask` is false. */
   stopRun: 'aicci:stop-run',
   /** Arguments: `{ id: string }`. */
   copyRunId: 'aicci:copy-run-id',
@@ -40,6 +41,7 @@ export const CommandIDs = {
   insertAttach: 'aicci:insert-attach',
   /** Arguments: `{ magic: string }`: a cell that begins with this line, below the active one. */
   insertCell: 'aicci:insert-cell',
+  /** The side panel, and its form. */
   showPanel: 'aicci:show-panel',
   newRun: 'aicci:new-run',
   /** Of the active `%%aicci` cell. */

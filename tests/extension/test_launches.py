@@ -126,6 +126,14 @@ def test_a_program_that_ran_before_is_known_again(jupyter: Jupyter, client: Clie
     assert "no run of this program" in other["answers"][0]["forecast"]["outlook"]["basis"]
 
 
+def test_asking_whether_a_service_is_awake_starts_none(jupyter: Jupyter, client: Client, aicci_runtime: Path) -> None:
+    """JupyterLab asks it at each start, also of those who train nothing."""
+    assert jupyter.ask("aicci/api/awake").json == {"awake": False}
+    assert not (aicci_runtime / "service.json").exists()
+    client.status()
+    assert jupyter.ask("aicci/api/awake").json == {"awake": True}
+
+
 def test_who_may_only_look_is_told_so(tmp_path: Path, client: Client) -> None:
     """The page disables what the server would refuse."""
     jupyter = Jupyter(tmp_path, config=ONLY_LOOKING % "OnlyLooking")

@@ -42,6 +42,7 @@ READS = (
     "aicci/api/data",
     "aicci/api/options",
     "aicci/api/rights",
+    "aicci/api/awake",
     "aicci/api/metrics",
     "aicci/api/costs",
     "aicci/api/costs/focus",
