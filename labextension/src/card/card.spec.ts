@@ -3,6 +3,7 @@
  */
 import { nullTranslator } from '@jupyterlab/translation';
 
+import { BETWEEN_MS } from '../pace';
 import type { IFinding } from '../protocol';
 import { RunModel } from '../runs/model';
 import { aDelta, aView, PlayedApi } from '../testing';
@@ -22,7 +23,10 @@ class NeverMoves {
 }
 Object.assign(globalThis, { IntersectionObserver: NeverMoves });
 
-const settle = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20));
+const pass = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
+const settle = (): Promise<void> => pass(20);
+/** Until what came meanwhile is on the screen. */
+const drawn = (): Promise<void> => pass(BETWEEN_MS + 20);
 
 async function aCard(api = new PlayedApi(), saved = { png: '', text: 'saved words' }) {
   const model = new RunModel('r1', api);
@@ -59,6 +63,7 @@ test('a tile that is no longer told goes', async () => {
     view: aView({ tiles: [first!, { value: '0.86', label: 'speed-up on 4', note: '' }] })
   });
   api.last.send({ type: 'view', view: aView({ tiles: [first!] }) });
+  await drawn();
   expect([...host.querySelectorAll('.jp-aicci-tile')].map(each => each.textContent)).toEqual(['0:12 elapsed']);
   model.dispose();
 });
@@ -69,6 +74,7 @@ test('a list price says where it is from when the pointer rests on it', async ()
   api.last.send({ type: 'view', view: aView({ tiles: [{ value: '$4.12', label: '$55.04/h list price', note }] }) });
   expect(find('tile').title).toBe(note);
   api.last.send(aDelta({ tiles: aView().tiles }));
+  await drawn();
   expect(find('tile').title).toBe('');
   model.dispose();
 });
@@ -88,6 +94,7 @@ test('a run that waits says why, when it starts and its place in line, by the cl
   );
   expect(find('verdict').hidden).toBe(true);
   api.last.send(aDelta({ run: { ...run, start_ns: null, latest_ns: null } }));
+  await drawn();
   expect(find('waits').textContent).toContain('freeplace 2 in line');
   api.last.send(aDelta({ run: aView({}, 'starting').run }));
   expect(find('waits').hidden).toBe(true);
@@ -161,6 +168,7 @@ test('the chart is also a table, which follows the run', async () => {
   press('Show as table');
   expect(find('plot').hidden).toBe(true);
   api.last.send(aDelta({ series: { 'value:loss': { note: '', t: [3], v: [2], value: '2.0', lo: 2, hi: 2.3 } } }));
+  await drawn();
   const rows = [...find('table-place').querySelectorAll('tbody tr')].map(row =>
     [...row.children].map(cell => cell.textContent)
   );

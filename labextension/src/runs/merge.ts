@@ -8,11 +8,19 @@ import type { IDelta, ILog, ISeriesDelta, ISeriesLane, IView, Lane } from '../pr
 /** Characters of a log tail that are kept on the page. */
 export const LOG_CHARS = 65_536;
 
+/** Points of a lane on the page; a fresh view has a few a pixel. */
+export const MOST_POINTS = 20_000;
+
 const TERMINAL = new Set(['succeeded', 'failed', 'stopped']);
 
 /** Whether the run's state is one of those that last. */
 export function hasEnded(state: string): boolean {
   return TERMINAL.has(state);
+}
+
+/** Whether so much was appended that the view should be asked for afresh. */
+export function isFull(view: IView): boolean {
+  return view.lanes.some(lane => lane.kind === 'series' && lane.t.length > MOST_POINTS);
 }
 
 /** The view after one more delta. */

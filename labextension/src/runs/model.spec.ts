@@ -1,5 +1,7 @@
+import { BETWEEN_MS } from '../pace';
 import { aDelta, aView, PlayedApi } from '../testing';
-import { ApiError, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, RunModel } from './model';
+import { MOST_POINTS } from './merge';
+import { ApiError, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, RunModel, viewOf } from './model';
 import { Runs } from './registry';
 
 const LONGER = 1.5; // a pause varies by a quarter
@@ -24,6 +26,8 @@ test('a view and its deltas are shown as they come', async () => {
   await pass(0);
   api.last.send({ type: 'view', view: aView() });
   api.last.send(aDelta());
+  expect(kinds).toEqual(['live']);
+  await pass(BETWEEN_MS);
   expect(kinds).toEqual(['live', 'live']);
   expect(model.state).toMatchObject({ kind: 'live', view: { cursor: 11 } });
   model.dispose();
@@ -116,4 +120,37 @@ test('two cards of one run share one connection, which the last to go closes', a
   second.dispose();
   expect(api.last.signal.aborted).toBe(true);
   expect(runs.lease('r1').model).not.toBe(first.model);
+});
+
+test('fifty messages a second are told at most four times a second', async () => {
+  const api = new PlayedApi();
+  const model = following(api);
+  let told = 0;
+  model.changed.connect(() => (told += 1));
+  await pass(0);
+  api.last.send({ type: 'view', view: aView() });
+  for (let at = 0; at < 100; at++) {
+    api.last.send(aDelta({ cursor: 11 + at, end_s: 13 + at / 50 }));
+    await pass(20);
+  }
+  expect(told).toBeLessThanOrEqual(2 + 4 * 2);
+  expect(viewOf(model.state)?.cursor).toBe(110);
+  model.dispose();
+});
+
+test('a view to which much was appended is asked for afresh', async () => {
+  const api = new PlayedApi();
+  const model = following(api);
+  await pass(0);
+  api.last.send({ type: 'view', view: aView() });
+  const t = Array.from({ length: MOST_POINTS }, (_, at) => 3 + at);
+  const loss = { note: '', t, v: t, value: '1', lo: 0, hi: 1 };
+  api.last.send(aDelta({ series: { 'value:loss': loss } }));
+  expect(api.last.signal.aborted).toBe(true);
+  await pass(LONGEST_PAUSE_MS);
+  expect(api.connections).toHaveLength(2);
+  expect(model.state.kind).toBe('live');
+  api.last.send({ type: 'view', view: aView({ cursor: 20 }) });
+  expect(viewOf(model.state)?.cursor).toBe(20);
+  model.dispose();
 });

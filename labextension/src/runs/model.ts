@@ -1,16 +1,18 @@
 /**
  * One run as the page knows it: the view, kept current over the stream, through every loss of connection.
  *
- * No DOM here. In: an `IRunApi`. Out: `state`, a tagged union, and `changed` after each change of it.
+ * No DOM here. In: an `IRunApi`. Out: `state`, a tagged union, and `changed`, at most four times a second.
  * Rule 1: what was shown once stays shown; a lost connection only says so beside it.
  * Rule 2: it asks again with the cursor of the last frame, after a pause that doubles; a run that ended asks no more.
- * Rule 3: `dispose` ends every request and timer.
+ * Rule 3: a view to which much was appended is asked for afresh, thinned, so that a page may stand open for days.
+ * Rule 4: `dispose` ends every request and timer.
  */
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { IBundle, IFigure, ILogPart, ISummary, IView, Message, Palette } from '../protocol';
-import { merge } from './merge';
+import { Pace } from '../pace';
+import { isFull, merge } from './merge';
 
 /** One rank's log; `attempt` 0 is the latest. */
 export interface ILogRef {
@@ -127,6 +129,7 @@ export class RunModel implements IDisposable {
 
   dispose(): void {
     this._abort.abort();
+    this._pace.dispose();
     Signal.clearData(this);
   }
 
@@ -141,7 +144,7 @@ export class RunModel implements IDisposable {
       const view = viewOf(this._state);
       if (view && !view.live) {
         this._set({ kind: 'ended', view: await this.api.view(this.id, this.signal) }); // with the log's last lines
-      } else {
+      } else if (!view || !isFull(view)) {
         await this.api.summary(this.id, this.signal); // the socket does not say why it closed: this does
         this._interrupt(null);
       }
@@ -163,8 +166,9 @@ export class RunModel implements IDisposable {
     } else if (known) {
       this._set({ kind: 'live', view: merge(known, message) });
     }
-    if (viewOf(this._state)?.live === false) {
-      connection.abort();
+    const view = viewOf(this._state);
+    if (view && (!view.live || isFull(view))) {
+      connection.abort(); // it has ended; or the next connection begins with a view that is thinned
     }
   }
 
@@ -186,8 +190,9 @@ export class RunModel implements IDisposable {
 
   private _set(state: RunState): void {
     if (!this.isDisposed) {
+      const isUrgent = state.kind !== this._state.kind || viewOf(state)?.run.state !== viewOf(this._state)?.run.state;
       this._state = state;
-      this._changed.emit(state);
+      this._pace.change(isUrgent);
     }
   }
 
@@ -195,6 +200,7 @@ export class RunModel implements IDisposable {
   private _received = 0;
   private readonly _abort = new AbortController();
   private readonly _changed = new Signal<this, RunState>(this);
+  private readonly _pace = new Pace(() => this._changed.emit(this._state));
 }
 
 /** Wait, or until the signal says that nobody waits any more. */

@@ -1,6 +1,7 @@
 import { ApiError, FIRST_PAUSE_MS } from '../runs/model';
 import { aRun, aSite, aSiteDelta, PlayedSiteApi } from '../testing';
-import { BETWEEN_MS, SiteModel, siteOf } from './model';
+import { BETWEEN_MS } from '../pace';
+import { SiteModel, siteOf } from './model';
 
 const LONGER = 1.5; // a pause varies by a quarter
 

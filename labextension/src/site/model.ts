@@ -10,6 +10,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { Given, IForecasts, IOptionRow, IRights, ISite, ISummary, SiteMessage } from '../protocol';
+import { Pace } from '../pace';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, ApiError, pause } from '../runs/model';
 import { mergeSite } from './merge';
 
@@ -39,9 +40,6 @@ export type SiteState =
   | { readonly kind: 'live'; readonly site: ISite }
   | { readonly kind: 'interrupted'; readonly site: ISite; readonly message: string; readonly hint: string }
   | { readonly kind: 'down'; readonly message: string; readonly hint: string };
-
-/** Between two changes that are told. */
-export const BETWEEN_MS = 250;
 
 /** The site that a state holds, if any. */
 export function siteOf(state: SiteState): ISite | null {
@@ -98,7 +96,7 @@ export class SiteModel implements ISiteModel {
   dispose(): void {
     this._abort.abort();
     this._waiting?.abort();
-    clearTimeout(this._telling);
+    this._pace.dispose();
     Signal.clearData(this);
   }
 
@@ -151,26 +149,10 @@ export class SiteModel implements ISiteModel {
     }
   }
 
-  /** The first change after a pause is told at once, later ones together. */
   private _set(state: SiteState): void {
-    if (this.isDisposed) {
-      return;
-    }
     const changesKind = state.kind !== this._state.kind;
     this._state = state;
-    const leftMs = changesKind ? 0 : this._toldMs + BETWEEN_MS - performance.now();
-    if (leftMs <= 0) {
-      this._tell();
-    } else {
-      this._telling ??= setTimeout(() => this._tell(), leftMs);
-    }
-  }
-
-  private _tell(): void {
-    clearTimeout(this._telling);
-    this._telling = undefined;
-    this._toldMs = performance.now();
-    this._changed.emit(this._state);
+    this._pace.change(changesKind);
   }
 
   private _state: SiteState = { kind: 'loading' };
@@ -178,9 +160,8 @@ export class SiteModel implements ISiteModel {
   private _received = 0;
   private _receivedMs = 0;
   private _toldNs = 0;
-  private _toldMs = -Infinity;
-  private _telling: ReturnType<typeof setTimeout> | undefined;
   private _waiting: AbortController | null = null;
   private readonly _abort = new AbortController();
   private readonly _changed = new Signal<ISiteModel, SiteState>(this);
+  private readonly _pace = new Pace(() => this._changed.emit(this._state));
 }
