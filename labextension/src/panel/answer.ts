@@ -5,7 +5,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { button, el } from '../card/dom';
+import { button, el, setText } from '../card/dom';
 import { momentWords } from '../card/waits';
 import { span } from '../card/words';
 import { moneyWords } from '../chart/values';
@@ -23,9 +23,8 @@ export class Answer {
     private readonly _take: (shape: string) => void,
     private readonly _trans: TranslationBundle
   ) {
-    const told = el('div', '', this._lines);
-    told.setAttribute('aria-live', 'polite');
-    this.node.append(told, this._others);
+    this._told.setAttribute('role', 'status');
+    this.node.append(this._lines, this._others, this._told);
     this.node.hidden = true;
   }
 
@@ -37,6 +36,10 @@ export class Answer {
       this._showLines(forecasts, nowNs);
       this._showOthers(forecasts, nowNs);
     }
+    if (forecasts && forecasts !== this._forecasts) {
+      setText(this._told, [...this._lines.children].map(line => line.textContent).join(', '));
+    }
+    this._forecasts = forecasts;
   }
 
   private _showLines(forecasts: IForecasts, nowNs: number): void {
@@ -78,7 +81,8 @@ export class Answer {
       return el('tr', '', name, ...this._cells(row, shown));
     });
     const caption = el('caption', 'live', trans.__('The same run on other shapes'));
-    return el('table', 'others', caption, el('thead', '', el('tr', '', ...heads)), el('tbody', '', ...body));
+    const head = shown.length ? [el('thead', '', el('tr', '', ...heads))] : [];
+    return el('table', 'others', caption, ...head, el('tbody', '', ...body));
   }
 
   private _nameOf(row: IOther): HTMLElement {
@@ -100,10 +104,12 @@ export class Answer {
     return shown.map(({ name }) => inColumn(el('td', '', row.cells[name] ?? NONE), name));
   }
 
+  private _forecasts: IForecasts | null = null;
   private _linesKey = '';
   private _othersKey = '';
   private readonly _lines = el('ul', 'answer-lines');
   private readonly _others = el('div', 'others-place');
+  private readonly _told = el('p', 'live'); // each answer once: the lines count down every second
 }
 
 interface ILine {
@@ -201,7 +207,7 @@ function hourWords({ per_h_micro, currency }: IForecast, trans: TranslationBundl
   if (per_h_micro === null) {
     return trans.__('price not set');
   }
-  return per_h_micro ? trans.__('%1/h', moneyWords(per_h_micro / MICRO, currency)) : trans.__('free');
+  return per_h_micro ? trans.__('%1/h', moneyWords(per_h_micro / MICRO, currency)) : trans.__('free of charge');
 }
 
 function outlookLines(outlook: IOutlook | null, currency: string, trans: TranslationBundle): readonly ILine[] {

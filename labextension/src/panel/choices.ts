@@ -38,9 +38,8 @@ function shapeChoices(site: ISite, trans: TranslationBundle): readonly IChoice[]
   const auto = { value: 'auto', note: trans.__('the smallest that fits'), detail: '' };
   const shapes = site.shapes.map(shape => {
     const free = trans.__('%1/%2 free', shape.free, shape.total);
-    const price = priceWords(shape.price, trans);
-    const perHour = shape.price.micro_per_h ? trans.__('%1/h', price) : price;
-    return { value: shape.name, note: `${free} · ${perHour}`, detail: shapeWords(shape, trans) };
+    const price = shape.price.micro_per_h ? ` · ${trans.__('%1/h', priceWords(shape.price, trans))}` : '';
+    return { value: shape.name, note: free + price, detail: shapeWords(shape, trans) };
   });
   return [auto, ...shapes];
 }

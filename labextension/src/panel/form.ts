@@ -237,7 +237,7 @@ export class LaunchForm implements IDisposable {
       sayIn(this._error, errorWords(error));
       return;
     }
-    field.fail(errorWords(error));
+    field.fail(error instanceof Error ? error.message : String(error));
     if (field.option.section === 'more') {
       this._showMore(true);
     }

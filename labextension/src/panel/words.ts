@@ -122,7 +122,7 @@ export function shapeWords(shape: IShapeRow, trans: TranslationBundle): string {
     shape.accelerators ? `${shape.accelerators} × ${shape.accelerator.toUpperCase()}` : '',
     shape.nvlink ? trans.__('NVLink') : '',
     shape.rdma_nics ? trans.__('%1 RDMA NICs', shape.rdma_nics) : '',
-    trans.__('%1 CPUs', shape.cpus),
+    trans._n('%1 CPU', '%1 CPUs', shape.cpus),
     shape.memory_bytes ? valueWords(shape.memory_bytes, 'B') : ''
   ];
   return parts.filter(Boolean).join(', ');
