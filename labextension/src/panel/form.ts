@@ -51,7 +51,7 @@ export class LaunchForm implements IDisposable {
     const buttons = el('div', 'form-buttons', this._scriptPress, this._insert);
     this._said.setAttribute('role', 'status');
     this._error.setAttribute('role', 'alert');
-    this.node = el('div', 'form', this._main, this._unfold, this._more, this._answer.node, this._barred);
+    this.node = el('div', 'new-run', this._main, this._unfold, this._more, this._answer.node, this._barred);
     this.node.append(this._script.node, this._error, this._said, buttons);
     [this._barred, this._error, this._said].forEach(each => (each.hidden = true));
     this._showScript(false);
