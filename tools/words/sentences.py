@@ -133,8 +133,9 @@ class Reader:
         home, function = found
         if not returns_text(function) or home.name == "model.text":
             return DATA  # sizes, times and amounts are data
-        values = zip(_parameters(function), node.args, strict=False)
-        given = {parameter.arg: self.read(value, here, names) for parameter, value in values}
+        parameters = _parameters(function)
+        given = {name.arg: self.read(value, home, {}) for name, value in _defaults(function)}
+        given |= {name.arg: self.read(value, here, names) for name, value in zip(parameters, node.args, strict=False)}
         given |= {word.arg: self.read(word.value, here, names) for word in node.keywords if word.arg}
         self._calls.append(name)
         try:
@@ -177,6 +178,13 @@ def _returns(function: ast.FunctionDef) -> list[ast.expr]:
 def _parameters(function: ast.FunctionDef) -> list[ast.arg]:
     every = [*function.args.posonlyargs, *function.args.args]
     return every[1:] if every and every[0].arg in ("self", "cls") else every
+
+
+def _defaults(function: ast.FunctionDef) -> list[tuple[ast.arg, ast.expr]]:
+    arguments = function.args
+    placed = [*arguments.posonlyargs, *arguments.args][-len(arguments.defaults) :] if arguments.defaults else []
+    named = [(name, value) for name, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value]
+    return [*zip(placed, arguments.defaults, strict=True), *named]
 
 
 def _assigned(function: ast.FunctionDef) -> Iterable[tuple[str, ast.expr, int]]:

@@ -54,10 +54,10 @@ export class Findings {
     const badge = el('span', 'badge', String(number));
     badge.dataset.severity = finding.severity;
     badge.title = severityWord(finding.severity, this._trans);
-    const name = el('b', '', `${capital(finding.name)}, ${when(finding, this._trans)}.`);
+    const name = el('b', '', this._trans.__('%1, %2.', capital(finding.name), when(finding, this._trans)));
     const fix = el('span', 'fix', finding.fix);
-    const words = el('span', 'finding-words', name, ` ${finding.text}${dot(finding.text)} `, fix);
-    const severity = el('span', 'live', `${badge.title}: `);
+    const words = el('span', 'finding-words', name, ' ', sentence(finding.text, this._trans), ' ', fix);
+    const severity = el('span', 'live', this._trans.__('%1:', badge.title), ' ');
     const press = button('finding', '', () => this._show(finding));
     press.append(badge, severity, words, el('span', 'money', wasteWords(finding, currency, this._trans)));
     press.title = this._trans.__('Show it in the chart');
@@ -100,6 +100,7 @@ function capital(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
-function dot(text: string): string {
-  return /[.!?]$/.test(text) ? '' : '.';
+/** With a full stop, unless it ends with a program's own words that have one. */
+function sentence(text: string, trans: TranslationBundle): string {
+  return /[.!?。]$/.test(text) ? text : trans.__('%1.', text);
 }

@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IView } from '../protocol';
 import { button, el } from './dom';
+import { exitWord } from './words';
 
 const LAST_LINES = 30;
 
@@ -38,7 +39,8 @@ export class Verdict {
 
   private _failure({ run, verdict }: IView): HTMLElement[] {
     const text = verdict?.text || run.reason;
-    const head = el('p', 'reason', ...(run.exit_class ? [el('b', '', `${run.exit_class}: `)] : []), text);
+    const why = run.exit_class ? [el('b', '', this._trans.__('%1:', exitWord(run.exit_class, this._trans))), ' '] : [];
+    const head = el('p', 'reason', ...why, text);
     const lines = [verdict?.where, verdict?.hint].filter((line): line is string => Boolean(line));
     const parts: HTMLElement[] = [head, ...lines.map(line => el('p', 'detail', line))];
     const rank = verdict?.rank;

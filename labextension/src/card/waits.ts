@@ -25,7 +25,7 @@ export class Waits {
     const { run } = view;
     this.node.hidden = run.why === null || run.state !== 'queued';
     if (run.why !== null && !this.node.hidden) {
-      setText(this._class, `${whyWord(run.why, this._trans)}:`);
+      setText(this._class, this._trans.__('%1:', whyWord(run.why, this._trans)));
       setText(this._reason, run.waiting);
       setText(this._start, startWords(view, this._trans));
       this._start.hidden = !this._start.textContent;

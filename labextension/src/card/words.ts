@@ -42,6 +42,26 @@ export function phaseWord(phase: string, label: string, trans: TranslationBundle
   return known(words, phase) ?? label;
 }
 
+/** How a run ended, in a word. */
+export function exitWord(exit: string, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    'user error': trans.__('user error'),
+    'out of memory': trans.__('out of memory'),
+    killed: trans.__('killed'),
+    infrastructure: trans.__('infrastructure'),
+    'node lost': trans.__('node lost'),
+    'no progress': trans.__('no progress'),
+    hang: trans.__('hang'),
+    preempted: trans.__('preempted'),
+    'time limit': trans.__('time limit'),
+    budget: trans.__('budget'),
+    condition: trans.__('condition'),
+    stopped: trans.__('stopped'),
+    failed: trans.__('failed')
+  };
+  return known(words, exit) ?? exit;
+}
+
 /** How much a finding matters. */
 export function severityWord(severity: string, trans: TranslationBundle): string {
   const words: Record<string, string> = {

@@ -5,7 +5,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { clock, span, stateWord, whyWord } from '../card/words';
+import { exitWord, clock, span, stateWord, whyWord } from '../card/words';
 import { moneyWords, valueWords } from '../chart/values';
 import type { Amounts, IDataRow, IPrice, IQueueRow, IShapeRow, ISummary } from '../protocol';
 import { hasEnded } from '../runs/merge';
@@ -61,26 +61,6 @@ export function elapsedS(run: ISummary, nowNs: number): number {
 export function costWords({ cost_micro, per_h_micro, started_at, currency }: ISummary): string {
   const isNothing = !cost_micro && (!per_h_micro || !started_at);
   return cost_micro === null || isNothing ? NONE : moneyWords(cost_micro / MICRO, currency);
-}
-
-/** How it ended, in a word. */
-export function exitWord(exit: string, trans: TranslationBundle): string {
-  const words: Record<string, string> = {
-    'user error': trans.__('user error'),
-    'out of memory': trans.__('out of memory'),
-    killed: trans.__('killed'),
-    infrastructure: trans.__('infrastructure'),
-    'node lost': trans.__('node lost'),
-    'no progress': trans.__('no progress'),
-    hang: trans.__('hang'),
-    preempted: trans.__('preempted'),
-    'time limit': trans.__('time limit'),
-    budget: trans.__('budget'),
-    condition: trans.__('condition'),
-    stopped: trans.__('stopped'),
-    failed: trans.__('failed')
-  };
-  return Object.hasOwn(words, exit) ? (words[exit] ?? exit) : exit;
 }
 
 /** Everything about a run in one text: what its line has no room for. */
