@@ -14,7 +14,7 @@ import polib
 import pytest
 from jupyter_builders import Jupyter
 from page_builders import MIME, Notebook
-from playwright.sync_api import Browser, Locator, Route
+from playwright.sync_api import Browser, Route
 
 from jupyter_aicci.client import Client, Program
 from jupyter_aicci.model.spec import parse_spec
@@ -65,8 +65,7 @@ TEXTS_JS = """() => {
 SAME = re.compile(
     r"r[a-z0-9]{7}|cpux\d+|rank|loss|acc|digits|fails|default|GPUs?|CPUs?|NPUs?|RDMA|NVLink|/dev/shm|[kMGT]?B(/s)?|ms|min|sec|hr?|"
     r"Escape|Home|End|Shift|NAME=PATH|PNG|HTML|CSV|JSON|Parquet|Perfetto|USD|"
-    + r'cell\.py, line 3: raise ValueError\("bad batch"\)|'
-    + re.escape(platform.node())
+    r'cell\.py, line 3: raise ValueError\("bad batch"\)|' + re.escape(platform.node())
 )
 
 # our elements whose words do not fit: what scrolls, or is cut with an ellipsis on purpose, is meant to
@@ -75,7 +74,7 @@ OVERFLOWS_JS = """selector => {
   for (const root of document.querySelectorAll(selector)) {
     for (const element of [root, ...root.querySelectorAll('*')]) {
       const style = getComputedStyle(element);
-      const isMeant = style.overflowX !== 'visible' || style.display.startsWith('inline') || element.closest('svg, canvas, .bk-root');
+      const isMeant = style.overflowX !== 'visible' || style.display.startsWith('inline') || element.closest('svg, canvas');
       if (!isMeant && element.checkVisibility() && element.scrollWidth > element.clientWidth + 1 && element.clientWidth) {
         found.push(`${element.className}: ${element.scrollWidth} > ${element.clientWidth}: ${element.textContent.slice(0, 60)}`);
       }

@@ -27,6 +27,7 @@ LOCALE = ROOT / "jupyter_aicci" / "locale"
 DOMAIN = "jupyter_aicci"  # as in labextension/src/tokens.ts
 POT = LOCALE / f"{DOMAIN}.pot"
 LANGUAGES = {"zh_CN": "nplurals=1; plural=0;"}
+SERVICE = "service"  # the context of what the service says, as in labextension/src/words/served.ts
 WIDE = 10_000  # no line is broken
 
 Key = tuple[str, str]  # (context, message)
@@ -83,7 +84,7 @@ def _schemas() -> list[polib.POEntry]:
 
 def _served(found: Grammar) -> list[polib.POEntry]:
     return [
-        _entry(text, None, [f"jupyter_aicci/{where.replace('.', '/')}.py"]) for text, where in found.messages.items()
+        _entry(text, SERVICE, [f"jupyter_aicci/{where.replace('.', '/')}.py"]) for text, where in found.messages.items()
     ]
 
 

@@ -30,7 +30,7 @@ export const open: JupyterFrontEndPlugin<void> = {
     const nameOf = (tab: MainAreaWidget<RunTab>): string => tab.content.runId;
     const opened = async (id: string): Promise<MainAreaWidget<RunTab>> => {
       const content = new RunTab(runsOnPage.lease(id), trans, version => api.bokehUrl(version));
-      const tab = new MainAreaWidget({ content });
+      const tab = new MainAreaWidget({ content, ...(translator && { translator }) });
       tab.id = `jp-aicci-run-${id}`;
       app.shell.add(tab, 'main');
       if (!tab.isAttached) {

@@ -7,8 +7,12 @@ import { sayer } from './served';
 
 const chinese = catalogue as unknown as Readonly<Record<string, readonly string[]>>;
 const trans = {
-  __: (text: string, ...args: string[]) =>
-    (chinese[text]?.[0] ?? text).replace(/%(\d+)/g, (_, at: string) => args[Number(at) - 1] ?? 'undefined')
+  __: (text: string) => chinese[text]?.[0] ?? text,
+  _p: (context: string, text: string, ...args: string[]) =>
+    (chinese[`${context}\u0004${text}`]?.[0] ?? text).replace(
+      /%(\d+)/g,
+      (_, at: string) => args[Number(at) - 1] ?? 'undefined'
+    )
 } as unknown as TranslationBundle;
 const say = sayer(grammar, trans);
 

@@ -41,7 +41,8 @@ const chinese: Readonly<Record<string, string>> = {
 
 /** As JupyterLab's: what the catalogue lacks stays. */
 const trans = {
-  __: (text: string, ...args: string[]) =>
+  __: (text: string) => chinese[text] ?? text,
+  _p: (_context: string, text: string, ...args: string[]) =>
     (chinese[text] ?? text).replace(/%(\d+)/g, (_, at: string) => args[Number(at) - 1] ?? 'undefined')
 } as unknown as TranslationBundle;
 const say = sayer(grammar, trans);

@@ -18,6 +18,9 @@ export type Say = (text: string) => string;
 
 export const asItIs: Say = text => text;
 
+/** Of the messages in the catalogue: what the page says by itself may have the same words, and a plural. */
+const CONTEXT = 'service';
+
 /** Longer than any sentence of ours; and so many are remembered. */
 const MOST_CHARS = 2_000;
 const MOST_KEPT = 2_000;
@@ -81,7 +84,7 @@ class Sentences {
   /** One sentence of the grammar, the one that leaves least to data; undefined where it is none. */
   private _sentence(text: string): ISaid | undefined {
     if (this._whole.has(text)) {
-      return { text: this._trans.__(text), data: 0 };
+      return { text: this._trans._p(CONTEXT, text), data: 0 };
     }
     const likely = this._patterns.filter(({ literals }) => standIn(text, literals));
     return this._best(
@@ -122,7 +125,7 @@ class Sentences {
       return undefined;
     }
     const holes = holesOf(this._grammar, sentence).map((part, at) => this._hole(part, found[at + 1] ?? ''));
-    return joined(holes, this._trans.__(sentence, ...holes.map(each => each.text)));
+    return joined(holes, this._trans._p(CONTEXT, sentence, ...holes.map(each => each.text)));
   }
 
   private _hole(part: string, text: string): ISaid {
