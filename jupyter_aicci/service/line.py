@@ -282,9 +282,9 @@ class Line:
         return self._outlook
 
     def _recent_outlook(self) -> Outlook:
-        """The outlook of an answer that is not old: nobody asks again while nobody waits."""
+        """The outlook of an answer that is not old: nobody asks again while nobody waits, and its starts have begun since."""
         answer = self._answer
-        if answer is None or self._runs.clock.now_ns() - answer.now_ns > AGAIN_S * NS:
+        if answer is None or not answer.waiting or self._runs.clock.now_ns() - answer.now_ns > AGAIN_S * NS:
             self.decide()
         return self.outlook()
 

@@ -4,7 +4,7 @@ In: the desk. Out: `whole` for who has nothing, `since` for who has a version of
 Rule 1: worked out once for all watchers, when one of them asks, and at most every `BETWEEN_S`; nobody watching costs nothing.
 Rule 2: a run that has ended is made into a row once; those that live, again at each look. Looks never take more than a
 twentieth of the service's time.
-Rule 3: when the next run of a shape would start is asked of the scheduler every `FORESEE_S` at most.
+Rule 3: when the next run of a shape would start is asked of the scheduler when what is free has changed, and every `FORESEE_S`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aicci.model.errors import AicciError
@@ -42,6 +42,16 @@ class Part:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """When the next run of each shape would start, as it was worked out for so much room."""
+
+    room: tuple[tuple[str, int], ...] = ()
+    found: list[Json] = field(default_factory=list)
+    least_s: float = 0.0  # not worked out again before, whatever happens
+    until_s: float = 0.0
+
+
 class Site:
     """The site of one service, in versions that count up."""
 
@@ -54,7 +64,7 @@ class Site:
         self._ended: dict[RunId, Run] = {}  # whose rows are final
         self._gone: dict[RunId, int] = {}
         self._parts: dict[str, Part] = {}
-        self._foreseen: tuple[float, list[Json]] = (0.0, [])
+        self._foreseen = Foreseen()
         self._again_s = 0.0
 
     def whole(self) -> tuple[Json, int]:
@@ -119,13 +129,14 @@ class Site:
 
     def _shapes(self) -> list[Json]:
         """The shapes, each with when a run on one node of it would start that is sent now."""
-        rows, (until_s, known) = self._desk.shapes(), self._foreseen
-        if time.monotonic() >= until_s or len(known) != len(rows):
-            began_s = time.monotonic()
-            known = [self._foresee(row["name"]) for row in rows]
-            took_s = time.monotonic() - began_s
-            self._foreseen = time.monotonic() + max(FORESEE_S, SHARE * took_s), known
-        return [row | foreseen for row, foreseen in zip(rows, known, strict=True)]
+        rows, now_s, seen = self._desk.shapes(), time.monotonic(), self._foreseen
+        room = tuple((row["name"], row["free"]) for row in rows)
+        if now_s >= seen.until_s or (room != seen.room and now_s >= seen.least_s):
+            found = [self._foresee(row["name"]) for row in rows]
+            done_s = time.monotonic()
+            least_s = done_s + SHARE * (done_s - now_s)
+            self._foreseen = seen = Foreseen(room, found, least_s, max(done_s + FORESEE_S, least_s))
+        return [row | foreseen for row, foreseen in zip(rows, seen.found, strict=True)]
 
     def _foresee(self, shape: str) -> Json:
         spec = RunSpec(shape=(shape,), owner=self._user)

@@ -412,7 +412,8 @@ export interface IForecast {
   readonly nodes: number;
   readonly world_size: number;
   readonly starts: 'now' | 'later';
-  readonly start_ns: number;
+  /** null = nobody knows. */
+  readonly start_ns: number | null;
   readonly latest_ns: number | null;
   readonly place: number;
   readonly domain: string;

@@ -146,6 +146,15 @@ def test_a_queue_at_its_limit_is_told_as_quota(opened: Opened, engine: Scripted)
     assert desk.forecasts.one({"spec": {"shape": "cpux1"}})["starts"] == "now"
 
 
+def test_behind_a_run_that_has_just_begun_a_start_is_foretold(opened: Opened, engine: Scripted) -> None:
+    """Nothing waits, so nobody has asked the scheduler since that run got its nodes: its limit bounds the wait all the same."""
+    desk = opened()
+    running(desk, engine, nodes=4, time_limit="20m")
+    told = desk.forecasts.one({"spec": {"shape": "cpux1"}})
+    assert told["starts"] == "later"
+    assert told["start_ns"] - desk.runs.clock.now_ns() == pytest.approx(20 * 60 * 1e9, rel=0.1)
+
+
 def test_runs_of_two_users_wait_for_one_host(opened: Opened, engine: Scripted) -> None:
     """Each sees why and when; the other's run is one of those that it stands behind."""
     desk = opened()

@@ -90,10 +90,15 @@ def test_old_runs_leave_the_list_and_are_counted(desk: Desk, monkeypatch: pytest
 
 def test_a_shape_says_when_its_next_node_would_start(desk: Desk, engine: Scripted) -> None:
     """Now where there is room; behind a run with a limit, when that ends; what never fits, why."""
-    told = {shape["name"]: shape for shape in desk.site.whole()[0]["shapes"]}
+    whole, version = desk.site.whole()
     now_ns = desk.runs.clock.now_ns()
-    assert all(abs(shape["start_ns"] - now_ns) < 5e9 for shape in told.values())
-    assert {shape["never"] for shape in told.values()} == {""}
+    assert all(abs(shape["start_ns"] - now_ns) < 5e9 for shape in whole["shapes"])
+    assert {shape["never"] for shape in whole["shapes"]} == {""}
+    submit(desk, nodes=4, time_limit="20m")
+    turn(desk)
+    taken = desk.site.since(version)[0]["shapes"]
+    assert {shape["free"] for shape in taken} == {0}
+    assert all(shape["start_ns"] - now_ns > 10 * 60 * 1e9 for shape in taken), "told with what is free, not later"
 
 
 def test_looks_never_take_more_than_their_share(engine: Scripted) -> None:

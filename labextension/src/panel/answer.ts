@@ -184,7 +184,6 @@ export function forecastLines(forecast: IForecast, nowNs: number, trans: Transla
 /** `starts in about 12 min · by 14:40 at the latest · in leaf-a · $19.44/h`. */
 function startLine(forecast: IForecast, nowNs: number, trans: TranslationBundle): Pick<ILine, 'strong' | 'words'> {
   const later = forecast.starts === 'later';
-  const leftS = Math.max(0, (forecast.start_ns - nowNs) / NS);
   const { latest_ns, domain, shape, nodes } = forecast;
   const parts = [
     later && latest_ns !== null ? trans.__('by %1 at the latest', momentWords(latest_ns, nowNs)) : '',
@@ -193,14 +192,19 @@ function startLine(forecast: IForecast, nowNs: number, trans: TranslationBundle)
     nodes > 1 ? `${shape} ×${nodes}` : shape,
     hourWords(forecast, trans)
   ];
-  const strong = later ? trans.__('starts in about %1', span(leftS)) : trans.__('starts now');
   return {
-    strong,
+    strong: later ? laterWords(forecast.start_ns, nowNs, trans) : trans.__('starts now'),
     words: parts
       .filter(Boolean)
       .map(part => ` · ${part}`)
       .join('')
   };
+}
+
+function laterWords(startNs: number | null, nowNs: number, trans: TranslationBundle): string {
+  return startNs === null
+    ? trans.__('nobody knows when it starts')
+    : trans.__('starts in about %1', span(Math.max(0, (startNs - nowNs) / NS)));
 }
 
 function hourWords({ per_h_micro, currency }: IForecast, trans: TranslationBundle): string {
