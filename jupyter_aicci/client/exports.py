@@ -72,10 +72,11 @@ def format_named(name: str) -> Format:
 def format_of(path: str | Path) -> Format:
     """The format of a file by its ending. Raises `UserError` (unknown_export)."""
     known = {each.suffix: each for each in FORMATS}
-    suffix = Path(path).suffix
-    if suffix in known:
-        return known[suffix]
-    guess = did_you_mean(suffix, known) if suffix else ""
+    for suffix, made in known.items():
+        if Path(path).name.endswith(suffix):
+            return made
+    ending = Path(path).suffix
+    guess = did_you_mean(ending, known) if ending else ""
     what = f"{path}: its ending says no known kind of file" + (f"; {guess}" if guess else ".")
     raise UserError(
         "unknown_export", f"{what} Nothing was written.",
@@ -103,6 +104,18 @@ def _html(source: Source, file: IO[bytes]) -> None:
     view = source.view(PAGE_PX)
     plain = "\n".join(display_lines(str(view.log["text"])))  # a browser does not overwrite lines as a terminal does
     file.write(page(replace(view, log=dict(view.log) | {"text": plain})).encode())
+
+
+def _recorded(source: Source, file: IO[bytes]) -> None:
+    from jupyter_aicci.timeline.bundle import bundle
+    from jupyter_aicci.timeline.picture import picture
+    from jupyter_aicci.timeline.recorded import ranks_to_keep, recorded
+    from jupyter_aicci.timeline.summary import summary_text
+
+    view = source.view(PAGE_PX)
+    logs = {rank: source.folder.log_tail(rank) for rank in ranks_to_keep(view)}
+    kept = bundle(view.run, summary_text(view), picture(view))
+    file.write(recorded(view, logs=logs, bundle=kept).encode())
 
 
 def _csv(table: str) -> Write:
@@ -178,4 +191,5 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(name="png", suffix=".png", mime="image/png", files={"": _png}, width_px=PICTURE_PX),
     Format(name="html", suffix=".html", mime="text/html; charset=utf-8", files={"": _html}, width_px=PAGE_PX),
+    Format(name="recorded", suffix=".aicci.json", mime="application/json", files={"": _recorded}, width_px=PAGE_PX),
 )

@@ -63,7 +63,7 @@ class Export(DrawingHandler):
         with TemporaryDirectory(prefix="aicci-") as folder:
             write = partial(written, home.run_dir(RunId(details["id"])), details, view, made, Path(folder))
             path = await self._make(write, drawn=view is not None)
-            await self._send(path, made.mime if path.suffix == made.suffix else "application/zip")
+            await self._send(path, made.mime if path.name.endswith(made.suffix) else "application/zip")
 
     async def _make(self, write: Callable[[], Path], *, drawn: bool) -> Path:
         """Drawings in the thread of drawings, since matplotlib is not made for two; all else must not keep them waiting."""

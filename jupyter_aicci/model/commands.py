@@ -97,7 +97,7 @@ COMMANDS: tuple[Command, ...] = (
         name="timeline", help="a run in words or as a file; also a folder that was copied from elsewhere", faces=("cli",),
         arguments=(
             Argument(name="RUN", kind="run", help="a run's id or name, or the folder of a run"),
-            Argument(name="--export", metavar="perfetto|csv|parquet|png|html FILE", words=2,
+            Argument(name="--export", metavar="perfetto|csv|parquet|png|html|recorded FILE", words=2,
                      help="write a file of this format; csv and parquet are three: FILE.metrics, .phases, .costs"),
         ),
     ),

@@ -246,6 +246,32 @@ export interface IFigure {
   readonly severities: Readonly<Record<string, string>>;
 }
 
+/** A figure without its view, as a file keeps it. */
+export type RecordedFigure = Omit<IFigure, 'view'>;
+
+/** The figure as lanes say of themselves, and with all of them unfolded. */
+export interface IRecordedFolds {
+  readonly own: RecordedFigure;
+  readonly all: RecordedFigure;
+}
+
+/** BokehJS, gzip in base64. */
+export interface IPackedBokeh {
+  readonly version: string;
+  readonly gzip: string;
+}
+
+/** A file `.aicci.json` (timeline/recorded.py). */
+export interface IRecording {
+  readonly aicci_run: number;
+  readonly view: IView;
+  readonly figures: Readonly<Record<Palette, IRecordedFolds>>;
+  /** Ends of logs by rank. */
+  readonly logs: Readonly<Record<string, string>>;
+  readonly bundle: IBundle;
+  readonly bokeh: IPackedBokeh;
+}
+
 /** Answer of `api/runs/REF/logs`. */
 export interface ILogPart {
   readonly rank: number;

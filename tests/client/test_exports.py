@@ -45,7 +45,13 @@ def test_csv_and_parquet_hold_the_table(run: CopiedRun, tmp_path: Path, table: s
 
 
 @pytest.mark.parametrize(
-    ("name", "begins"), [("run.png", b"\x89PNG"), ("run.html", b"<!doctype html>"), ("run.pftrace", b"\x0a")]
+    ("name", "begins"),
+    [
+        ("run.png", b"\x89PNG"),
+        ("run.html", b"<!doctype html>"),
+        ("run.pftrace", b"\x0a"),
+        ("run.aicci.json", b'{"aicci_run":1,'),
+    ],
 )
 def test_pictures_pages_and_traces_are_one_file(run: CopiedRun, tmp_path: Path, name: str, begins: bytes) -> None:
     """By the ending of its name."""
@@ -54,7 +60,7 @@ def test_pictures_pages_and_traces_are_one_file(run: CopiedRun, tmp_path: Path, 
     assert path.read_bytes().startswith(begins)
 
 
-@pytest.mark.parametrize("name", ["run.png", "run.html", "run.pftrace"])
+@pytest.mark.parametrize("name", ["run.png", "run.html", "run.pftrace", "run.aicci.json"])
 def test_each_frame_is_taken_in_once(
     run: CopiedRun, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +118,7 @@ def test_every_format_has_one_name_and_one_ending() -> None:
     """Both lead to it."""
     assert [format_named(made.name) for made in FORMATS] == list(FORMATS)
     assert [format_of(f"run{made.suffix}") for made in FORMATS] == list(FORMATS)
-    assert [made.name for made in FORMATS] == ["perfetto", "csv", "parquet", "png", "html"]
+    assert [made.name for made in FORMATS] == ["perfetto", "csv", "parquet", "png", "html", "recorded"]
 
 
 @pytest.mark.parametrize("path", ["run.htm", "run", "run.xlsx"])

@@ -257,7 +257,7 @@ def test_a_run_is_taken_away_as_a_file(jupyter: Jupyter, client: Client) -> None
     run = submit(client, plain_program(20, 0.01))
     run.wait(60)
     found = {}
-    for name in ("perfetto", "csv", "parquet", "png", "html"):
+    for name in ("perfetto", "csv", "parquet", "png", "html", "recorded"):
         answer = jupyter.ask(f"aicci/api/runs/{run.id}/export?format={name}")
         assert answer.status == 200
         assert int(answer.headers["Content-Length"]) == len(answer.body)
@@ -268,6 +268,7 @@ def test_a_run_is_taken_away_as_a_file(jupyter: Jupyter, client: Client) -> None
         "parquet": ("application/zip", f"{run.id}.parquet.zip"),
         "png": ("image/png", f"{run.id}.png"),
         "html": ("text/html; charset=utf-8", f"{run.id}.html"),
+        "recorded": ("application/json", f"{run.id}.aicci.json"),
     }
     packed = zipfile.ZipFile(io.BytesIO(jupyter.ask(f"aicci/api/runs/{run.id}/export?format=csv").body))
     assert packed.namelist() == [f"{run.id}.{table}.csv" for table in ("metrics", "phases", "costs")]

@@ -134,4 +134,6 @@ EXPORTS = {
     "parquet": 'the same as Parquet; needs `pip install "jupyter-aicci[parquet]"`',
     "png": "the picture",
     "html": "the timeline as one page that opens offline",
+    "recorded": "the run as JupyterLab, Notebook 7 and JupyterLite show it, without a server "
+    "([Show a run without a server](../how-to/show-a-run-without-a-server.md))",
 }

@@ -36,10 +36,17 @@ export interface ICardOptions {
   readonly saved: ISaved;
   /** Whether it has a whole page: then the log can be searched, and the strip of the whole run stays. */
   readonly hasPage?: boolean;
+  /** Whether the run is a file: there is nobody to stop it or to save it in another form. */
+  readonly isRecorded?: boolean;
 }
 
 /** Ends of the names of exported files, where they are not the format's name. */
-const FILE_ENDS: Readonly<Record<string, string>> = { perfetto: 'pftrace', csv: 'csv.zip', parquet: 'parquet.zip' };
+const FILE_ENDS: Readonly<Record<string, string>> = {
+  perfetto: 'pftrace',
+  csv: 'csv.zip',
+  parquet: 'parquet.zip',
+  recorded: 'aicci.json'
+};
 const TAIL_BYTES = -8_192;
 /** Between two announcements to screen readers. */
 const ANNOUNCE_MS = 10_000;
@@ -58,7 +65,11 @@ class Card implements IDisposable {
     const { trans } = _options;
     this._header = new Header(
       _model.id,
-      { stop: () => _model.stop(), open: _options.open, save: format => void this._save(format) },
+      {
+        stop: _options.isRecorded ? null : () => _model.stop(),
+        open: _options.open,
+        save: _options.isRecorded ? null : format => void this._save(format)
+      },
       trans
     );
     this._waits = new Waits(trans);

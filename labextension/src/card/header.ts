@@ -9,10 +9,11 @@ import { button, el, setText } from './dom';
 import { Menu } from './menu';
 import { stateWord } from './words';
 
+/** What can be done; null where it cannot, and then there is no button for it. */
 export interface IHeaderActions {
-  stop(): Promise<void>;
-  open: (() => void) | null;
-  save(format: string): void;
+  readonly stop: (() => Promise<void>) | null;
+  readonly open: (() => void) | null;
+  readonly save: ((format: string) => void) | null;
 }
 
 export class Header {
@@ -34,14 +35,7 @@ export class Header {
     );
     this._open = button('button', trans.__('Open'), () => this._actions.open?.());
     this._open.hidden = !_actions.open;
-    const menu = new Menu(trans.__('More'), [
-      [trans.__('Copy run id'), () => this._copy(id)],
-      [trans.__('Save picture'), () => this._actions.save('png')],
-      [trans.__('Save page (HTML)'), () => this._actions.save('html')],
-      [trans.__('Save trace (Perfetto)'), () => this._actions.save('perfetto')],
-      [trans.__('Save samples (CSV)'), () => this._actions.save('csv')],
-      [trans.__('Save samples (Parquet)'), () => this._actions.save('parquet')]
-    ]);
+    const menu = new Menu(trans.__('More'), [[trans.__('Copy run id'), () => this._copy(id)], ...this._formats()]);
     this._icon.setAttribute('aria-hidden', 'true');
     this._note.setAttribute('role', 'status');
     this._asked.hidden = this._stop.hidden = true;
@@ -58,7 +52,7 @@ export class Header {
     setText(this._state, stateWord(run.state, this._trans));
     setText(this._shape, `${run.shape} ×${run.nodes}`);
     setText(this._queue, run.queue);
-    const live = !hasEnded(run.state);
+    const live = !hasEnded(run.state) && this._actions.stop !== null;
     this._stop.hidden = !live || !this._asked.hidden;
     this._asked.hidden = this._asked.hidden || !live;
     if (!live) {
@@ -71,6 +65,21 @@ export class Header {
   /** A word on the connection, or none. */
   say(note: string): void {
     setText(this._note, note);
+  }
+
+  /** The files that the run can be saved as. */
+  private _formats(): (readonly [string, () => void])[] {
+    const { save } = this._actions;
+    const trans = this._trans;
+    const labels = {
+      png: trans.__('Save picture'),
+      html: trans.__('Save page (HTML)'),
+      recorded: trans.__('Save recorded run (.aicci.json)'),
+      perfetto: trans.__('Save trace (Perfetto)'),
+      csv: trans.__('Save samples (CSV)'),
+      parquet: trans.__('Save samples (Parquet)')
+    };
+    return save ? Object.entries(labels).map(([format, label]) => [label, () => save(format)] as const) : [];
   }
 
   /** Into the clipboard; on a page without https, where there is none, the id is selected for Ctrl+C. */
@@ -93,7 +102,7 @@ export class Header {
     this._stopping = this._stop.disabled = true;
     setText(this._stop, this._trans.__('Stopping…'));
     try {
-      await this._actions.stop();
+      await this._actions.stop?.();
       this.say('');
     } catch (error) {
       this._stopping = this._stop.disabled = false;

@@ -44,6 +44,7 @@ export class LineList {
   /** So many lines now, drawn anew, at the same place. */
   show(count: number): void {
     this._count = count;
+    this.node.hidden = count === 0;
     this._space.style.height = `${Math.min(count * this._rowPx, MOST_PX)}px`;
     this._draw();
   }

@@ -5,6 +5,7 @@
  */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { recorded } from '../recorded/plugin';
 import { cells } from './cells';
 import { commands } from './commands';
 import { notices } from './notices';
@@ -13,5 +14,16 @@ import { panel, status } from './panel';
 import { renderer, runs } from './runs';
 import { site } from './site';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [site, runs, renderer, open, panel, status, commands, cells, notices];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  site,
+  runs,
+  renderer,
+  open,
+  panel,
+  status,
+  commands,
+  cells,
+  notices,
+  recorded
+];
 export default plugins;
