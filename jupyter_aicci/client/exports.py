@@ -107,6 +107,8 @@ def _html(source: Source, file: IO[bytes]) -> None:
 
 
 def _recorded(source: Source, file: IO[bytes]) -> None:
+    import bokeh
+
     from jupyter_aicci.timeline.bundle import bundle
     from jupyter_aicci.timeline.picture import picture
     from jupyter_aicci.timeline.recorded import ranks_to_keep, recorded
@@ -115,7 +117,8 @@ def _recorded(source: Source, file: IO[bytes]) -> None:
     view = source.view(PAGE_PX)
     logs = {rank: source.folder.log_tail(rank) for rank in ranks_to_keep(view)}
     kept = bundle(view.run, summary_text(view), picture(view))
-    file.write(recorded(view, logs=logs, bundle=kept).encode())
+    bokeh_js = (Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js").read_bytes()
+    file.write(recorded(view, logs=logs, bundle=kept, bokeh_js=bokeh_js).encode())
 
 
 def _csv(table: str) -> Write:

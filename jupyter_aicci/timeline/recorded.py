@@ -1,6 +1,6 @@
 """A run as one JSON file that JupyterLab, Notebook 7 and JupyterLite open as the live card, with no server behind it.
 
-In: a view; a wide one (`page.py`) keeps more to zoom into; the ends of the ranks' logs; what a notebook keeps of the run.
+In: a view; a wide one (`page.py`) keeps more to zoom into; the ends of the ranks' logs; what a notebook keeps of the run; BokehJS.
 Out: the file's text. Data stands in it once, in the view; figures are there without data for each theme, folded and unfolded;
 BokehJS of exactly the figures' version is in it, packed. labextension/src/recorded reads it (`IRecording` in protocol.ts).
 Rule 1: a reader's page runs only programs that it knows: models and snippets of a figure stand in
@@ -15,7 +15,6 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import bokeh
@@ -28,15 +27,15 @@ VERSION = 1
 MOST_RANKS = 64  # whose logs are kept, and of the rank that failed first
 
 
-def recorded(view: View, *, logs: Mapping[int, str], bundle: Mapping[str, Any]) -> str:
-    """The file's text; `logs` are the ends of logs by rank."""
+def recorded(view: View, *, logs: Mapping[int, str], bundle: Mapping[str, Any], bokeh_js: bytes) -> str:
+    """The file's text; `logs` are the ends of logs by rank, `bokeh_js` is the installed bokeh.min.js."""
     data = {
         "aicci_run": VERSION,
         "view": view.to_json(),
         "figures": {name: _figures(view, theme) for name, theme in THEMES.items()},
         "logs": {str(rank): text for rank, text in logs.items()},
         "bundle": bundle,
-        "bokeh": {"version": bokeh.__version__, "gzip": _packed_bokeh()},
+        "bokeh": {"version": bokeh.__version__, "gzip": _packed(bokeh_js)},
     }
     return json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
@@ -61,7 +60,6 @@ def _figure(view: View, theme: Theme, unfolded: set[str] | None) -> dict[str, An
     return {"item": item(figure(empty, theme=theme, unfolded=unfolded)), "legend": legend(view.legend, theme), **beside}
 
 
-def _packed_bokeh() -> str:
-    """BokehJS as the installed package has it; the same bytes at any time."""
-    path = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
-    return base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
+def _packed(program: bytes) -> str:
+    """The same text at any time."""
+    return base64.b64encode(gzip.compress(program, mtime=0)).decode()

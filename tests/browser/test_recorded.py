@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import bokeh
 import pytest
 from drawing_builders import a_full_view
 from jupyter_builders import Jupyter
@@ -30,7 +31,8 @@ def files(tmp_path: Path) -> Path:
     folder.mkdir()
     view = a_full_view()
     log = "".join(f"step {step}\n" for step in range(900))
-    text = recorded(view, logs={0: log}, bundle=bundle(view.run, "the run in words"))
+    bokeh_js = (Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js").read_bytes()
+    text = recorded(view, logs={0: log}, bundle=bundle(view.run, "the run in words"), bokeh_js=bokeh_js)
     (folder / "run.aicci.json").write_text(text)
     (folder / "half.aicci.json").write_text(text[: len(text) // 2])
     (folder / "foreign.aicci.json").write_text(text.replace("fig.reset.emit()", "window.ran = fig.reset.emit()"))

@@ -18,12 +18,14 @@ from drawing_builders import a_full_view
 
 from jupyter_aicci.timeline.recorded import ranks_to_keep, recorded
 
+BOKEH_JS = Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
 HARMLESS = re.compile(r"[^<>(){}=;`\[\]&]*")  # as in labextension/src/recorded/trust.ts
 
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    return dict(json.loads(recorded(a_full_view(), logs={0: "the last line\n"}, bundle={"text/plain": "the run"})))
+    logs, bundle = {0: "the last line\n"}, {"text/plain": "the run"}
+    return dict(json.loads(recorded(a_full_view(), logs=logs, bundle=bundle, bokeh_js=BOKEH_JS.read_bytes())))
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +66,8 @@ def test_data_stands_in_it_once(told: dict[str, Any]) -> None:
 
 def test_bokehjs_is_in_it_as_installed(told: dict[str, Any]) -> None:
     """The bytes of the package, so that a reader can know them; the same file makes the same text."""
-    installed = Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
     assert told["bokeh"]["version"] == bokeh.__version__
-    assert gzip.decompress(base64.b64decode(told["bokeh"]["gzip"])) == installed.read_bytes()
+    assert gzip.decompress(base64.b64decode(told["bokeh"]["gzip"])) == BOKEH_JS.read_bytes()
 
 
 def test_a_page_knows_every_program_in_it(told: dict[str, Any], known: dict[str, Any]) -> None:
