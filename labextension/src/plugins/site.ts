@@ -23,7 +23,8 @@ export const site: JupyterFrontEndPlugin<ISite> = {
     const api = new Api(app.serviceManager.serverSettings);
     const model = new SiteModel(siteInWords(api, speaker(trans)));
     void app.restored.then(async () => {
-      if (await api.awake(model.signal)) {
+      if (await api.awake(model.signal).catch(() => false)) {
+        // also on a page without our server, as JupyterLite's
         model.open();
       }
     });
