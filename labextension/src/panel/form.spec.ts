@@ -173,7 +173,7 @@ test('Insert cell writes the line of a fresh answer, and says so where there is 
   const { actions, press, find, form } = await aForm(answered({ shape: 'cpux2', forecast: aForecast(), refused: '' }));
   await press('Insert cell');
   expect(actions.insertCell).toHaveBeenCalledWith('%%aicci train --nodes 2');
-  expect(find('said').textContent).toBe('Inserted below the active cell.');
+  expect(find('said').textContent).toBe('Inserted in the notebook.');
   actions.insertCell.mockImplementation(() => Promise.reject(new Error('Open a notebook first.')));
   await press('Insert cell');
   expect(form.node.textContent).toContain('Open a notebook first.');

@@ -109,8 +109,10 @@ export class LaunchForm implements IDisposable {
     this._edited();
   }
 
+  /** Go to the first field, as soon as there is one. */
   focus(): void {
-    this.node.querySelector<HTMLElement>('select, input')?.focus();
+    this._focusIsDue = this._fields.length === 0;
+    this.node.querySelector<HTMLElement>('.jp-aicci-field select, .jp-aicci-field input')?.focus();
   }
 
   private _build(options: readonly IOptionRow[]): void {
@@ -124,6 +126,9 @@ export class LaunchForm implements IDisposable {
     }
     this._unfold.hidden = !this._more.childElementCount;
     this._insert.disabled = false;
+    if (this._focusIsDue) {
+      this.focus();
+    }
     if (this._site) {
       this._ask(0);
     }
@@ -209,7 +214,7 @@ export class LaunchForm implements IDisposable {
     try {
       const { magic } = await this._asker.now(this._question());
       await this._actions.insertCell(magic);
-      sayIn(this._said, this._trans.__('Inserted below the active cell.'));
+      sayIn(this._said, this._trans.__('Inserted in the notebook.'));
     } catch (error) {
       this._fail(error);
     } finally {
@@ -272,6 +277,7 @@ export class LaunchForm implements IDisposable {
   private _site: ISite | null = null;
   private _fields: readonly Field[] = [];
   private _loading = false;
+  private _focusIsDue = false;
   private _inserting = false;
   private _refused = false; // what is said to be wrong is so by the latest answer
   private _staleTimer: ReturnType<typeof setTimeout> | undefined;
