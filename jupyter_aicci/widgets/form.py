@@ -53,7 +53,7 @@ class LaunchForm(w.VBox):  # type: ignore[misc]
         self._shown = w.Output()
         self._intent: RunId | None = None
         super().__init__([self._layout()])
-        self.add_class("jp-aicci-form")
+        self.add_class("jp-aicci-launch")
         self._asking, self._again = Later(self._ask, QUIET_S), Later(self._allow_again, AGAIN_S)
         self._busy, self._copy = Later(lambda: self._say(BUSY), BUSY_S), Later(lambda: self._say(COPY), BUSY_S)
         self._listen(shell)

@@ -18,7 +18,7 @@ PROGRAM = "import sys\nprint('hello', sys.argv[1])\n"
 
 
 def form_of(notebook: Notebook) -> Locator:
-    form = notebook.page.locator(".jp-aicci-form")
+    form = notebook.page.locator(".jp-aicci-launch")
     form.wait_for()
     return form
 
