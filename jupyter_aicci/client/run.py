@@ -21,6 +21,7 @@ from jupyter_aicci.timeline.bundle import bundle, bundle_metadata
 if TYPE_CHECKING:
     from jupyter_aicci.client.calls import Calls
     from jupyter_aicci.client.source import Source
+    from jupyter_aicci.client.widget import RunWidget
     from jupyter_aicci.timeline.lanes import View
 
 LONG_POLL_S = 25.0
@@ -133,6 +134,12 @@ class Run(RunData):
         from jupyter_aicci.timeline.picture import picture
 
         return picture(self.view())
+
+    def widget(self) -> RunWidget:
+        """The run's card, live, for VS Code, Colab and other front ends that show widgets and have no extension of ours."""
+        from jupyter_aicci.client.widget import RunWidget
+
+        return RunWidget(self._client, self)
 
     @contextmanager
     def source(self) -> Iterator[Source]:

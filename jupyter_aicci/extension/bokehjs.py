@@ -6,13 +6,12 @@ The version stands in the path, so the browser keeps the file for ever and gets 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from jupyter_aicci.client.drawn import bokeh_file
 from jupyter_aicci.extension.handlers import AicciHandler
-from jupyter_aicci.model.errors import NotFoundError
 
 A_YEAR_S = 365 * 24 * 3600
 
@@ -26,19 +25,6 @@ class BokehFile(AicciHandler):
         data = await asyncio.to_thread(bokeh_file, version, name)
         self.set_header("Cache-Control", f"private, max-age={A_YEAR_S}, immutable")
         self.finish(data, set_content_type="text/javascript; charset=utf-8")
-
-
-def bokeh_file(version: str, name: str) -> bytes:
-    """One file of the installed BokehJS; raises `NotFoundError` for any other version."""
-    import bokeh
-
-    if version != bokeh.__version__:
-        raise NotFoundError(
-            "bokeh_version",
-            f"BokehJS {version} is not here, {bokeh.__version__} is.",
-            hint="Reload the page: bokeh was updated under it.",
-        )
-    return (Path(bokeh.__file__).parent / "server" / "static" / "js" / name).read_bytes()
 
 
 ROUTES: list[tuple[str, type[AicciHandler]]] = [

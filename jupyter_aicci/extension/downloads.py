@@ -7,7 +7,6 @@ Rule 2: what is several files (csv, parquet) comes as one ZIP.
 from __future__ import annotations
 
 import asyncio
-import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ from urllib.parse import quote
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyter_aicci.client.exports import Format, export, format_named
+from jupyter_aicci.client.drawn import one_file
+from jupyter_aicci.client.exports import Format, format_named
 from jupyter_aicci.client.source import of_service
 from jupyter_aicci.extension.drawings import DrawingHandler
 from jupyter_aicci.extension.handlers import REF, AicciHandler, run_path
@@ -83,14 +83,7 @@ class Export(DrawingHandler):
 def written(run_dir: Path, details: dict[str, Any], view: dict[str, Any] | None, made: Format, folder: Path) -> Path:
     """The one file to send, made in `folder`."""
     with of_service(run_dir, details, lambda _: view_from_json(view or {})) as source:
-        paths = export(source, made, folder / f"{details['id']}{made.suffix}")
-    if len(paths) == 1:
-        return paths[0]
-    packed = folder / f"{details['id']}{made.suffix}.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in paths:
-            file.write(path, path.name)
-    return packed
+        return one_file(source, made, folder, details["id"])
 
 
 ROUTES: list[tuple[str, type[AicciHandler]]] = [

@@ -7,7 +7,6 @@ Rule 2: bokeh and matplotlib are imported by the first drawing, in that thread.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, TypeVar, cast
@@ -15,10 +14,9 @@ from typing import Any, TypeVar, cast
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from jupyter_aicci.client.drawn import bundle_json, figure_json, png
 from jupyter_aicci.extension.handlers import REF, AicciHandler, run_path
 from jupyter_aicci.model.errors import UserError
-from jupyter_aicci.timeline.bundle import bundle
-from jupyter_aicci.timeline.lanes import view_from_json
 
 Made = TypeVar("Made")
 
@@ -68,38 +66,6 @@ class Bundle(DrawingHandler):
     @authorized
     async def get(self, ref: str) -> None:
         self.finish(await self.draw(bundle_json, await self.view(ref)))
-
-
-def figure_json(data: dict[str, Any], theme: str, unfolded: str | None = None) -> bytes:
-    """The figure of a view with its places and its legend, as JSON; the data is in the view alone.
-
-    `unfolded` are ids of lanes with commas between them; without it what the lanes say of themselves.
-    """
-    from jupyter_aicci.timeline.colours import THEMES, legend
-    from jupyter_aicci.timeline.figure import figure, item, placed, without_data
-
-    if theme not in THEMES:
-        raise UserError("bad_theme", f"?theme={theme}: expected one of {', '.join(THEMES)}.", field="theme")
-    view, look = without_data(view_from_json(data)), THEMES[theme]
-    opened = None if unfolded is None else [lane_id for lane_id in unfolded.split(",") if lane_id]
-    drawn = item(figure(view, theme=look, unfolded=opened))
-    beside = placed(view, theme=look, unfolded=opened)
-    return json.dumps({"item": drawn, "view": data, "legend": legend(view.legend, look), **beside}).encode()
-
-
-def png(data: dict[str, Any]) -> bytes:
-    """The picture of a view."""
-    from jupyter_aicci.timeline.picture import picture
-
-    return picture(view_from_json(data))
-
-
-def bundle_json(data: dict[str, Any]) -> bytes:
-    """Id and summary, picture and words of a view (section 9), as JSON."""
-    from jupyter_aicci.timeline.summary import summary_text
-
-    words = summary_text(view_from_json(data))
-    return json.dumps(bundle(data["run"], words, png(data))).encode()
 
 
 ROUTES: list[tuple[str, type[AicciHandler]]] = [

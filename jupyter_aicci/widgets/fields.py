@@ -20,7 +20,10 @@ from jupyter_aicci.widgets.offers import OFFERED, Offers
 STYLE = {"description_width": "9em"}
 WIDE = w.Layout(width="auto", max_width="44em")
 DENSE = "line-height: 1.4; margin: 4px 0"  # ipywidgets make each line of text as high as a button
-CELLS = "<style>.jp-aicci-launch td, .jp-aicci-launch th { padding: 0 12px 2px 0; vertical-align: top; } .jp-aicci-launch td:last-child { min-width: 16em; }</style>"
+CELLS = """<style>
+.jp-aicci-launch td, .jp-aicci-launch th { padding: 0 12px 2px 0; vertical-align: top; }
+.jp-aicci-launch td:last-child { min-width: 16em; }
+</style>"""
 MOST_ROWS = 6
 
 

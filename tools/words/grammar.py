@@ -23,7 +23,7 @@ SERVED = (
     "scheduler.bandwidth", "scheduler.choose", "scheduler.decide", "scheduler.decisions", "scheduler.explain", "scheduler.giveway",
     "scheduler.layout", "scheduler.never", "scheduler.queue_tree", "scheduler.queues", "scheduler.session",
     "service.*", "pricing.book", "pricing.budgets", "faults.*", "speedup.predict", "engines.local.*", "extension.*",
-    "client.connection", "client.data", "client.program", "client.scripts", "client.starting", "source.*",
+    "client.connection", "client.data", "client.drawn", "client.program", "client.scripts", "client.starting", "source.*",
 )  # fmt: skip
 UNSERVED = ("timeline.findings.rule", "timeline.findings.words", "service.exposition", "service.main", "extension.app")
 NAMED = {*TEXTS, "name", "value", "help"}

@@ -70,6 +70,11 @@ export function loadBokeh(version: string, url: string): Promise<IBokeh> {
   return load;
 }
 
+/** Whether the page has BokehJS of this version already. */
+export function isBokehHere(version: string): boolean {
+  return registered(version) !== undefined;
+}
+
 function registered(version: string): IBokeh | undefined {
   const root = (window as unknown as { Bokeh?: IBokeh & Record<string, IBokeh | undefined> }).Bokeh;
   return root?.version === version ? root : root?.[version];

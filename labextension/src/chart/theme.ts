@@ -20,7 +20,18 @@ export function palette(): Palette {
   if (/contrast/i.test(jpThemeName ?? '')) {
     return 'contrast';
   }
-  return jpThemeLight === 'false' ? 'dark' : 'light';
+  const isLight = jpThemeLight === undefined ? !isDark(pageColours().background) : jpThemeLight !== 'false';
+  return isLight ? 'light' : 'dark';
+}
+
+/** Of a page that is not JupyterLab's, by what it is drawn on. */
+function isDark(colour: string): boolean {
+  const probe = document.createElement('span');
+  probe.style.color = colour;
+  document.body.append(probe);
+  const [red = 255, green = 255, blue = 255] = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).map(Number);
+  probe.remove();
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
 }
 
 export function pageColours(): IPageColours {
@@ -34,9 +45,12 @@ export function pageColours(): IPageColours {
   };
 }
 
+/** What JupyterLab and VS Code write on the body. */
+const THEME_MARKS = ['data-jp-theme-light', 'data-jp-theme-name', 'data-vscode-theme-kind'];
+
 /** Call `changed` after each change of theme; JupyterLab marks the body once the theme's style sheet is there. */
 export function onThemeChange(changed: () => void): IDisposable {
   const observer = new MutationObserver(changed);
-  observer.observe(document.body, { attributeFilter: ['data-jp-theme-light', 'data-jp-theme-name'] });
+  observer.observe(document.body, { attributeFilter: THEME_MARKS });
   return new DisposableDelegate(() => observer.disconnect());
 }
