@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from jupyter_builders import ONLY_LOOKING, Jupyter, kill_service
 from live import submit, until
 from page_builders import Notebook, until_told
-from panel_builders import Panel, home_of_the_test, journaled
+from panel_builders import PANEL, Panel, home_of_the_test, journaled
 from playwright.sync_api import Browser
 
 from jupyter_aicci.client import Client
@@ -113,6 +114,8 @@ def test_the_list_is_used_by_keyboard_alone(opened: Callable[..., Notebook], cli
     panel = Panel(notebook).open()
     keys = notebook.page.keyboard
     panel.wait_row(second.id, "running")
+    item = notebook.page.locator(".jp-aicci-status-press")
+    notebook.until(lambda: "2 running" in item.inner_text(), "the status bar says that two runs run")
     panel.section("runs").locator("select").focus()
     keys.press("Tab")
     assert notebook.page.evaluate("document.activeElement.dataset.runId") == second.id
@@ -121,11 +124,22 @@ def test_the_list_is_used_by_keyboard_alone(opened: Callable[..., Notebook], cli
     keys.press("Enter")
     notebook.page.locator(f"#jp-aicci-run-{first.id} .jp-aicci-card").wait_for()
     panel.row(first.id).focus()
+    keys.press("Shift+F10")
+    menu = notebook.page.locator(".lm-Menu")
+    menu.wait_for()
+    assert "Copy Run Id" in menu.inner_text()
+    keys.press("Escape")
+    panel.row(first.id).focus()
     keys.press("Delete")
     notebook.page.locator(".jp-Dialog").wait_for()
     keys.press("Enter")
     panel.wait_row(first.id, "stopped")
     assert second.summary()["state"] == "running"
+    notebook.page.locator(f'.jp-SideBar [data-id="{PANEL}"]').click()
+    notebook.until(lambda: not panel.node.is_visible(), "the panel is away")
+    item.focus()
+    keys.press("Enter")
+    notebook.until(panel.node.is_visible, "the status bar's item shows the panel")
     finish.touch()
     assert notebook.errors == []
 
@@ -208,7 +222,7 @@ def test_a_thousand_runs_are_a_list_of_which_few_are_in_the_document(
 def test_the_panel_in_every_theme_narrow_and_with_names_that_mean_harm(
     theme: str, tmp_path: Path, client: Client, browser: Browser, repository: Path
 ) -> None:
-    """Nothing reaches beyond the panel, at 320 pixels and at 200; a name is text."""
+    """Nothing reaches beyond the panel, at 320 pixels and at 200; axe-core finds nothing; a name is text."""
     finish = tmp_path / "finish"
     names = ("x" * 120, "<img src=x onerror=alert(1)>", "\u202eturned", "resnet-a")
     runs = [submit(client, until_told(finish), shape=["cpux1"], name=name) for name in names]
@@ -225,6 +239,8 @@ def test_the_panel_in_every_theme_narrow_and_with_names_that_mean_harm(
         notebook.shot(f"panel-{re.sub('[^a-z]+', '-', theme.lower())}")
         for width_px in (320, 200):
             panel.widen(width_px)
+            violations = Axe().run(notebook.page, context=f"#{PANEL}").response["violations"]
+            assert violations == [], f"{width_px} px: {violations}"
             assert panel.node.evaluate("node => node.scrollWidth <= node.clientWidth"), (
                 f"it is wider than {width_px} px"
             )

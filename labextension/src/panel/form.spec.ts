@@ -220,9 +220,8 @@ test('the program that is to be launched is asked about, too', async () => {
 });
 
 test('who may only look is told so, and cannot launch', async () => {
-  const api = new PlayedSiteApi();
-  api.rights = () => Promise.resolve({ launch: false, stop: false });
-  const { find, form } = await aForm(api);
+  const { find, form } = await aForm();
+  form.allow({ launch: false, stop: false });
   expect(find('barred').textContent).toContain('read access only');
   const launch = [...form.node.querySelectorAll('button')].find(each => each.textContent === 'Launch script…')!;
   expect(launch.disabled).toBe(true);

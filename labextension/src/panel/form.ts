@@ -74,9 +74,7 @@ export class LaunchForm implements IDisposable {
     }
     this._loading = true;
     try {
-      const [options, rights] = await Promise.all([this._api.options(signal), this._api.rights(signal)]);
-      this._build(options);
-      this._allow(rights);
+      this._build(await this._api.options(signal));
       sayIn(this._error, '');
     } catch (error) {
       sayIn(this._error, errorWords(error));
@@ -101,6 +99,16 @@ export class LaunchForm implements IDisposable {
   tick(): void {
     const { forecasts, asking } = this._asker.answer;
     this._answer.update(forecasts, asking, this._nowNs());
+  }
+
+  /** Offer what this user may do, and say why not the rest. */
+  allow({ launch }: IRights): void {
+    const trans = this._trans;
+    const why = launch ? '' : trans.__('You may look, but not launch: this server gives you read access only.');
+    this._script.allow(launch, why);
+    this._scriptPress.disabled = !launch;
+    this._scriptPress.title = why;
+    sayIn(this._barred, why);
   }
 
   /** Mount this data set in the run, too. */
@@ -132,15 +140,6 @@ export class LaunchForm implements IDisposable {
     if (this._site) {
       this._ask(0);
     }
-  }
-
-  private _allow(rights: IRights): void {
-    const trans = this._trans;
-    const why = rights.launch ? '' : trans.__('You may look, but not launch: this server gives you read access only.');
-    this._script.allow(rights.launch, why);
-    this._scriptPress.disabled = !rights.launch;
-    this._scriptPress.title = why;
-    sayIn(this._barred, why);
   }
 
   private _makeScript(): Script {
@@ -184,7 +183,8 @@ export class LaunchForm implements IDisposable {
 
   private _askAgain(): void {
     this._staleTimer = undefined;
-    if (!this._asker.answer.asking && !this._inserting) {
+    const isSeen = !this.node.closest('[hidden]');
+    if (isSeen && !this._asker.answer.asking && !this._inserting) {
       this._ask(0);
     }
   }

@@ -2,7 +2,7 @@
  * @jest-environment jsdom
  */
 import { SiteModel } from '../site/model';
-import { aDataSet, aQueue, aRun, aShape, aSite, aSiteDelta, english, PlayedSiteApi } from '../testing';
+import { aDataSet, anOption, aQueue, aRun, aShape, aSite, aSiteDelta, english, PlayedSiteApi } from '../testing';
 import { parseKept } from './actions';
 import { PanelView } from './view';
 
@@ -189,6 +189,26 @@ test('Delete asks to stop the run, unless one may only look', async () => {
   press();
   expect(actions.stop).toHaveBeenCalledTimes(1);
   expect(view.node.textContent).toContain('not stop runs');
+});
+
+test('Delete on a run that has ended says so and asks nothing', async () => {
+  const { shown, view, actions } = aPanel();
+  await shown(aSite({ runs: [aRun({ state: 'succeeded' })] }));
+  view.node
+    .querySelector('.jp-aicci-run-row')!
+    .dispatchEvent(new KeyboardEvent('keydown', { key: 'Delete', bubbles: true }));
+  expect(actions.stop).not.toHaveBeenCalled();
+  expect(view.node.textContent).toContain('digits has ended already.');
+});
+
+test('a press on a data set mounts it in the form, which unfolds', async () => {
+  const api = new PlayedSiteApi();
+  api.options = () => Promise.resolve([anOption({ flag: '--data', field: 'data', kind: 'pairs', repeats: true })]);
+  const { shown, section } = aPanel(api, { folded: ['new-run'] });
+  await shown(aSite({ data: [aDataSet()] }));
+  section('data').querySelector<HTMLElement>('.jp-aicci-data-row')!.click();
+  expect(section('new-run').querySelector<HTMLElement>('.jp-aicci-section-body')!.hidden).toBe(false);
+  expect(section('new-run').querySelector('input')!.value).toBe('imagenet=/data/imagenet');
 });
 
 test('a name that is markup, and one that turns its text around, stay text of their own', async () => {

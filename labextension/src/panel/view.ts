@@ -10,8 +10,9 @@ import { Signal } from '@lumino/signaling';
 
 import { button, el, setText } from '../card/dom';
 import { clock } from '../card/words';
-import type { ISite } from '../protocol';
-import type { ISiteModel, SiteState } from '../site/model';
+import type { IDataRow, ISite } from '../protocol';
+import { hasEnded } from '../runs/merge';
+import { siteOf, type ISiteModel, type SiteState } from '../site/model';
 import { parseKept, type IKeeper, type IPanelActions } from './actions';
 import { DataRow } from './data';
 import { LaunchForm } from './form';
@@ -20,8 +21,10 @@ import { Rows, sayIn, type IRow } from './rows';
 import { RunsList } from './runs';
 import { Section } from './section';
 import { ShapeRow } from './shapes';
+import { short } from './words';
 
 const TICK_MS = 1_000;
+const FORM = 'new-run';
 
 export class PanelView implements IDisposable {
   readonly node = el('div', 'panel');
@@ -83,11 +86,8 @@ export class PanelView implements IDisposable {
 
   /** Go to the form, unfolded. */
   focusForm(): void {
-    const form = this._sections.find(section => section.name === 'new-run');
-    if (form) {
-      form.folded = false;
-      this._form.focus();
-    }
+    this._unfoldForm();
+    this._form.focus();
   }
 
   private _onState(state: SiteState): void {
@@ -151,7 +151,7 @@ export class PanelView implements IDisposable {
     const trans = this._trans;
     const [shapes, queues, data] = this._lists;
     const made: readonly (readonly [string, string, Node | string, Node | undefined])[] = [
-      ['new-run', trans.__('New run'), '', this._form.node],
+      [FORM, trans.__('New run'), '', this._form.node],
       ['shapes', trans.__('Shapes'), trans.__('free · price/h · wait'), shapes?.node],
       ['runs', trans.__('Runs'), this._runs.whoseSelect, this._runs.node],
       ['queues', trans.__('Queues'), trans.__('used · deserved · limit'), queues?.node],
@@ -192,7 +192,7 @@ export class PanelView implements IDisposable {
         noData,
         site => site.data,
         data => `${data.name}\n${data.uri}`,
-        () => new DataRow(data => this._form.mount(data), trans),
+        () => new DataRow(data => this._mount(data), trans),
         nowNs
       )
     ];
@@ -204,16 +204,33 @@ export class PanelView implements IDisposable {
   }
 
   private _stop(id: string): void {
-    if (this._mayStop) {
-      this._actions.stop(id);
+    const trans = this._trans;
+    const run = siteOf(this._model.state)?.runs.find(each => each.id === id);
+    if (!this._mayStop) {
+      setText(this._said, trans.__('You may look, but not stop runs: this server gives you read access only.'));
+    } else if (run && hasEnded(run.state)) {
+      setText(this._said, trans.__('%1 has ended already.', short(run.name || id)));
     } else {
-      setText(this._said, this._trans.__('You may look, but not stop runs: this server gives you read access only.'));
+      this._actions.stop(id);
     }
+  }
+
+  /** Into the form, where one sees it. */
+  private _mount(data: IDataRow): void {
+    this._unfoldForm();
+    this._form.mount(data);
+    setText(this._said, this._trans.__('%1 is mounted in the new run.', short(data.name)));
+  }
+
+  private _unfoldForm(): void {
+    this._sections.filter(section => section.name === FORM).forEach(section => (section.folded = false));
   }
 
   private async _learnRights(): Promise<void> {
     try {
-      this._mayStop = (await this._model.api.rights(this._model.signal)).stop;
+      const rights = await this._model.api.rights(this._model.signal);
+      this._form.allow(rights);
+      this._mayStop = rights.stop;
     } catch {
       // the server refuses what is not allowed, whatever is offered here
     }
