@@ -238,3 +238,20 @@ test('what others say never becomes markup', async () => {
   expect(form.node.querySelector('img')).toBeNull();
   expect(form.node.textContent).toContain(evil);
 });
+
+test('options that cannot be fetched are asked for again, but not with every news', async () => {
+  const api = new PlayedSiteApi();
+  const options = jest.spyOn(api, 'options').mockRejectedValue(new Error('the server is away'));
+  const actions = { open: jest.fn(), insertCell: jest.fn(), chooseFile: jest.fn() };
+  const form = new LaunchForm(api, actions, () => NOW_NS, english);
+  const { signal } = new AbortController();
+  await form.load(signal);
+  await form.load(signal);
+  expect(options).toHaveBeenCalledTimes(1);
+  expect(form.node.textContent).toContain('the server is away');
+  options.mockResolvedValue(OPTIONS);
+  await pass(5_000);
+  await form.load(signal);
+  expect(form.node.textContent).not.toContain('the server is away');
+  expect(form.node.querySelectorAll('[data-field]')).toHaveLength(5);
+});

@@ -1,7 +1,7 @@
 /**
  * The form of a new run: a field for each row of the option table, what would happen now, and the two ways to start it.
  *
- * Rule 1: the fields are made from the server's option table; no option is named here but the shape, which a line of the answer takes.
+ * Rule 1: the fields are made from the server's option table; none is named here but the two that a press elsewhere fills.
  * Rule 2: an error stands at the field that it names; what was typed stays, whatever goes wrong.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -22,6 +22,8 @@ import { errorWords } from './words';
 
 /** An answer this old is asked for again, once shapes or queues have changed. */
 const STALE_MS = 10_000;
+/** Between two requests for the options that failed. */
+const LOAD_AGAIN_MS = 5_000;
 const SHAPE = 'shape';
 const DATA = 'data';
 
@@ -69,7 +71,7 @@ export class LaunchForm implements IDisposable {
 
   /** Ask the server which options there are, until it has said. */
   async load(signal: AbortSignal): Promise<void> {
-    if (this._loading || this._fields.length) {
+    if (this._loading || this._fields.length || performance.now() < this._loadAgainMs) {
       return;
     }
     this._loading = true;
@@ -77,6 +79,7 @@ export class LaunchForm implements IDisposable {
       this._build(await this._api.options(signal));
       sayIn(this._error, '');
     } catch (error) {
+      this._loadAgainMs = performance.now() + LOAD_AGAIN_MS;
       sayIn(this._error, errorWords(error));
     } finally {
       this._loading = false;
@@ -277,6 +280,7 @@ export class LaunchForm implements IDisposable {
   private _site: ISite | null = null;
   private _fields: readonly Field[] = [];
   private _loading = false;
+  private _loadAgainMs = 0;
   private _focusIsDue = false;
   private _inserting = false;
   private _refused = false; // what is said to be wrong is so by the latest answer

@@ -10,17 +10,21 @@ export interface IRow<T> {
 }
 
 export class Rows<T> {
-  readonly node = el('ul', 'rows');
+  readonly node: HTMLElement;
 
+  /** `empty` stands in the list's place while there is nothing, and says what to do. */
   constructor(
-    label: string,
+    private readonly _words: { readonly label: string; readonly empty: string },
     private readonly _keyOf: (item: T) => string,
     private readonly _make: () => IRow<T>
   ) {
-    this.node.setAttribute('aria-label', label);
+    this._list.setAttribute('aria-label', _words.label);
+    this.node = el('div', '', this._list, this._empty);
   }
 
   update(items: readonly T[], nowNs: number): void {
+    this._list.hidden = items.length === 0;
+    sayIn(this._empty, items.length ? '' : this._words.empty);
     const keys = new Set(items.map(this._keyOf));
     for (const [key, row] of this._rows) {
       if (!keys.has(key)) {
@@ -28,14 +32,14 @@ export class Rows<T> {
         this._rows.delete(key);
       }
     }
-    let next = this.node.firstElementChild;
+    let next = this._list.firstElementChild;
     for (const item of items) {
       const row = this._rowOf(this._keyOf(item));
       row.update(item, nowNs);
       if (row.node === next) {
         next = next.nextElementSibling;
       } else {
-        this.node.insertBefore(row.node, next);
+        this._list.insertBefore(row.node, next);
       }
     }
   }
@@ -47,6 +51,8 @@ export class Rows<T> {
   }
 
   private readonly _rows = new Map<string, IRow<T>>();
+  private readonly _list = el('ul', 'rows');
+  private readonly _empty = el('p', 'empty');
 }
 
 /** A bar that is filled to a share; the number stands beside it, so it is told to nobody else. */

@@ -10,14 +10,14 @@ import { Signal } from '@lumino/signaling';
 
 import { button, el, setText } from '../card/dom';
 import { clock } from '../card/words';
-import type { IDataRow, ISite } from '../protocol';
+import type { IDataRow, IQueueRow, IShapeRow, ISite } from '../protocol';
 import { hasEnded } from '../runs/merge';
 import { siteOf, type ISiteModel, type SiteState } from '../site/model';
 import { parseKept, type IKeeper, type IPanelActions } from './actions';
 import { DataRow } from './data';
 import { LaunchForm } from './form';
 import { QueueRow } from './queues';
-import { Rows, sayIn, type IRow } from './rows';
+import { Rows } from './rows';
 import { RunsList } from './runs';
 import { Section } from './section';
 import { ShapeRow } from './shapes';
@@ -43,7 +43,27 @@ export class PanelView implements IDisposable {
       nowNs,
       _trans
     );
-    this._lists = this._makeLists();
+    this._shapes = new Rows(
+      {
+        label: _trans.__('Shapes'),
+        empty: _trans.__('This machine offers no shape. “aicci service status” in a terminal tells more.')
+      },
+      shape => shape.name,
+      () => new ShapeRow(_trans)
+    );
+    this._queues = new Rows(
+      { label: _trans.__('Queues'), empty: _trans.__('No queue is set up. Runs wait in “default”.') },
+      queue => queue.name,
+      () => new QueueRow(_trans)
+    );
+    this._data = new Rows(
+      {
+        label: _trans.__('Data'),
+        empty: _trans.__('No run has used a data set yet. Add one to a new run as NAME=PATH.')
+      },
+      data => `${data.name}\n${data.uri}`,
+      () => new DataRow(data => this._mount(data), _trans)
+    );
     this._sections = this._makeSections(keep);
     this._again = button('button', this._trans.__('Try again'), () => _model.retry());
     this._banner = el('div', 'banner', this._bannerWords, this._again);
@@ -112,10 +132,11 @@ export class PanelView implements IDisposable {
     }
   }
 
-  private _showLists(site: ISite): void {
-    for (const list of this._lists) {
-      list.show(site);
-    }
+  private _showLists({ shapes, queues, data }: ISite): void {
+    const { nowNs } = this._model;
+    this._shapes.update(shapes, nowNs);
+    this._queues.update(queues, nowNs);
+    this._data.update(data, nowNs);
   }
 
   private _tick(): void {
@@ -149,53 +170,18 @@ export class PanelView implements IDisposable {
 
   private _makeSections(keep: () => void): readonly Section[] {
     const trans = this._trans;
-    const [shapes, queues, data] = this._lists;
-    const made: readonly (readonly [string, string, Node | string, Node | undefined])[] = [
+    const made: readonly (readonly [string, string, Node | string, Node])[] = [
       [FORM, trans.__('New run'), '', this._form.node],
-      ['shapes', trans.__('Shapes'), trans.__('free · price/h · wait'), shapes?.node],
+      ['shapes', trans.__('Shapes'), trans.__('free · price/h · wait'), this._shapes.node],
       ['runs', trans.__('Runs'), this._runs.whoseSelect, this._runs.node],
-      ['queues', trans.__('Queues'), trans.__('used · deserved · limit'), queues?.node],
-      ['data', trans.__('Data'), trans.__('cached'), data?.node]
+      ['queues', trans.__('Queues'), trans.__('used · deserved · limit'), this._queues.node],
+      ['data', trans.__('Data'), trans.__('cached'), this._data.node]
     ];
     return made.map(([name, title, tail, body]) => {
       const section = new Section(name, title, tail, keep);
-      section.body.append(...(body ? [body] : []));
+      section.body.append(body);
       return section;
     });
-  }
-
-  private _makeLists(): readonly IListView[] {
-    const trans = this._trans;
-    const nowNs = (): number => this._model.nowNs;
-    const noShape = trans.__('This machine offers no shape. “aicci service status” in a terminal tells more.');
-    const noQueue = trans.__('No queue is set up. Runs wait in “default”.');
-    const noData = trans.__('No run has used a data set yet. Add one to a new run as NAME=PATH.');
-    return [
-      listView(
-        trans.__('Shapes'),
-        noShape,
-        site => site.shapes,
-        shape => shape.name,
-        () => new ShapeRow(trans),
-        nowNs
-      ),
-      listView(
-        trans.__('Queues'),
-        noQueue,
-        site => site.queues,
-        queue => queue.name,
-        () => new QueueRow(trans),
-        nowNs
-      ),
-      listView(
-        trans.__('Data'),
-        noData,
-        site => site.data,
-        data => `${data.name}\n${data.uri}`,
-        () => new DataRow(data => this._mount(data), trans),
-        nowNs
-      )
-    ];
   }
 
   private _copy(id: string): void {
@@ -262,35 +248,10 @@ export class PanelView implements IDisposable {
   private readonly _again: HTMLButtonElement;
   private readonly _form: LaunchForm;
   private readonly _runs: RunsList;
-  private readonly _lists: readonly IListView[];
+  private readonly _shapes: Rows<IShapeRow>;
+  private readonly _queues: Rows<IQueueRow>;
+  private readonly _data: Rows<IDataRow>;
   private readonly _sections: readonly Section[];
   private readonly _banner: HTMLElement;
   private readonly _body: HTMLElement;
-}
-
-interface IListView {
-  readonly node: HTMLElement;
-  show(site: ISite): void;
-}
-
-/** A short list and the word that stands in its place while there is nothing. */
-function listView<T>(
-  label: string,
-  emptyWords: string,
-  itemsOf: (site: ISite) => readonly T[],
-  keyOf: (item: T) => string,
-  make: () => IRow<T>,
-  nowNs: () => number
-): IListView {
-  const rows = new Rows(label, keyOf, make);
-  const empty = el('p', 'empty');
-  return {
-    node: el('div', 'list-view', rows.node, empty),
-    show: site => {
-      const items = itemsOf(site);
-      rows.update(items, nowNs());
-      rows.node.hidden = items.length === 0;
-      sayIn(empty, items.length ? '' : emptyWords);
-    }
-  };
 }
