@@ -1,7 +1,8 @@
 /**
  * The live chart in a card: builds the figure when lanes, folds or the theme's palette change, and moves data in between.
  *
- * In: views, as often as they come. They are drawn once a frame of the screen at most, and not while the page is hidden.
+ * In: views, as often as they come. They are drawn once a frame of the screen at most, and not while the page is hidden or the
+ * chart is out of sight.
  * A part of the run is shown from a view of its own, asked for afresh after each change of the window; until it is there,
  * what is known is drawn larger. Of a tall chart those lanes are drawn that can be seen (`Band`). A figure that cannot be
  * built is said through `failed`, and tried again with the next change of lanes.
@@ -20,6 +21,7 @@ import { Cursor } from './cursor';
 import { EmbeddedFigure } from './figure';
 import { Labels } from './labels';
 import { Overview } from './overview';
+import { Sight } from './sight';
 import { onThemeChange, pageColours, palette } from './theme';
 
 /** Where BokehJS of a version lies. */
@@ -85,6 +87,7 @@ export class Chart implements IDisposable {
     this._band = new Band(this._cursor.node, () => this._schedule());
     this._host.replaceChildren(this._overview.node, this._stage);
     this._theme = onThemeChange(() => this._schedule());
+    this._sight = new Sight(this._host, () => this._schedule());
   }
 
   get isDisposed(): boolean {
@@ -130,6 +133,7 @@ export class Chart implements IDisposable {
     cancelAnimationFrame(this._frame);
     this._theme.dispose();
     this._band.dispose();
+    this._sight.dispose();
     this._figure?.dispose();
     this._figure = null;
     this._host.replaceChildren();
@@ -151,7 +155,7 @@ export class Chart implements IDisposable {
 
   private _draw(): void {
     const view = this._view;
-    if (!view || !this._host.isConnected) {
+    if (!view || !this._host.isConnected || !this._sight.isSeen) {
       return;
     }
     if (this._figure && this._palette === palette()) {
@@ -337,6 +341,7 @@ export class Chart implements IDisposable {
   private readonly _band: Band;
   private readonly _stage = el('div', 'stage');
   private readonly _theme: IDisposable;
+  private readonly _sight: Sight;
   private readonly _abort = new AbortController();
   private readonly _figureChanged = new Signal<this, IFigure>(this);
   private readonly _failed = new Signal<this, Error>(this);
