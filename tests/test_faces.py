@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from jupyter_aicci.extension.launches import option_row
 from jupyter_aicci.model.commands import Face, find_command, parser_of
+from jupyter_aicci.model.errors import HostError
 from jupyter_aicci.model.options import OPTIONS
 from jupyter_aicci.model.spec import PROGRAM_FIELDS, RunSpec, parse_spec
 from jupyter_aicci.widgets.form import LaunchForm
@@ -25,18 +27,10 @@ class Nobody:
     def shapes(self) -> list[Any]:
         return []
 
-    queues = runs = shapes
+    queues = data = shapes
 
-    def forecast(self, spec: RunSpec) -> dict[str, Any]:
-        return {
-            "shape": "cpux1",
-            "nodes": 1,
-            "starts": "now",
-            "domain": "",
-            "reason": "",
-            "bandwidth": None,
-            "price_text": "free",
-        }
+    def forecasts(self, spec: RunSpec) -> dict[str, Any]:
+        raise HostError("service_unreachable", "nobody is there")
 
 
 def a_form() -> LaunchForm:
@@ -65,6 +59,15 @@ def test_the_form_has_the_table() -> None:
     assert form.typed.given == {}, "what was not typed is not said"
     assert form.magic == "%%aicci train"
     assert form._repr_mimebundle_()["text/plain"] == "the commands"
+
+
+def test_the_page_is_told_the_table() -> None:
+    """What the side panel's form is made from: every row, with what a form needs to know of it."""
+    rows = [option_row(option) for option in OPTIONS]
+
+    assert [(row["flag"], row["field"], row["kind"], row["section"], row["help"]) for row in rows] == [
+        (option.flag, option.field, option.kind, option.section, option.help) for option in OPTIONS
+    ]
 
 
 def test_a_run_has_the_options_that_are_part_of_it() -> None:

@@ -54,6 +54,10 @@ class Calls:
         """What would happen to this spec now; sends nothing. Raises `UserError` where it can never run."""
         return dict(self.request("POST", "/v1/forecast", {"spec": spec.to_json()}))
 
+    def forecasts(self, spec: RunSpec) -> dict[str, Any]:
+        """What would happen on each shape, `{"now_ns", "asked", "answers"}`, with what runs of the same program showed."""
+        return dict(self.request("POST", "/v1/forecasts", {"spec": spec.to_json()}))
+
     def runs(self) -> list[dict[str, Any]]:
         """Summaries of all runs, newest first."""
         return list(self.request("GET", "/v1/runs"))
@@ -115,6 +119,10 @@ class Calls:
     def line(self) -> list[dict[str, Any]]:
         """The runs that wait, first in line first: why, when each is expected to start, and where."""
         return list(self.request("GET", "/v1/forecast"))
+
+    def data(self) -> list[dict[str, Any]]:
+        """Data sets that runs have mounted: where they are, how large, who used them last."""
+        return list(self.request("GET", "/v1/data"))
 
     def queues(self) -> list[dict[str, Any]]:
         """Where runs wait: what each queue may count on, what its runs hold, how many run and wait."""

@@ -1,15 +1,14 @@
 """The forecast of one request for every shape it may mean, refusals included.
 
-In: option texts by field. Out: (shape, answer of POST /v1/forecast or None, why not). Nothing is submitted.
+In: option texts by field, or a spec. Out: (shape, its forecast or None, why not), as the service answers. Nothing is submitted.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.options import BY_FIELD
 from jupyter_aicci.model.spec import RunSpec, parse_spec
 
@@ -28,23 +27,11 @@ def forecasts(client: Calls, texts: Mapping[str, Any]) -> list[Answer]:
     spec = parse_spec(
         {key: text for key, text in given.items() if BY_FIELD[key].face == "spec"} | {"python": sys.executable}
     )
-    return for_shapes(client, spec, every_shape(client) if "auto" in spec.shape else spec.shape)
+    answers = on_every_shape(client, spec)
+    return answers if "auto" in spec.shape else [answer for answer in answers if answer[0] in spec.shape]
 
 
-def every_shape(client: Calls) -> tuple[str, ...]:
-    """The names of all shapes of this machine."""
-    return tuple(str(shape["name"]) for shape in client.shapes())
-
-
-def for_shapes(client: Calls, spec: RunSpec, names: Iterable[str]) -> list[Answer]:
-    """One answer per shape, everything else as in the spec. Raises `UserError` for an unknown shape."""
-    return [_forecast(client, spec.to_json() | {"shape": [name]}, name) for name in names]
-
-
-def _forecast(client: Calls, wanted: dict[str, Any], name: str) -> Answer:
-    try:
-        return name, client.forecast(parse_spec(wanted)), ""
-    except UserError as error:
-        if error.code == "unknown_shape":
-            raise
-        return name, None, error.message
+def on_every_shape(client: Calls, spec: RunSpec) -> list[Answer]:
+    """One answer per shape of this machine, those that are asked for first. Raises `UserError` for an unknown shape."""
+    told = client.forecasts(spec)["answers"]
+    return [(str(each["shape"]), each["forecast"], str(each["refused"])) for each in told]

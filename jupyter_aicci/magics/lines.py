@@ -9,7 +9,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from jupyter_aicci.client import Client
@@ -17,14 +16,12 @@ from jupyter_aicci.client.forecasts import forecasts
 from jupyter_aicci.magics.costs import cost
 from jupyter_aicci.model.commands import Command, parse_words
 from jupyter_aicci.model.errors import NotFoundError
-from jupyter_aicci.model.spec import parse_mount
 from jupyter_aicci.render.forecasts import forecasts_table
-from jupyter_aicci.render.lists import mounts_table, queues_table, runs_table, shapes_table
+from jupyter_aicci.render.lists import data_table, queues_table, runs_table, shapes_table
 from jupyter_aicci.render.runs import describe_text, stop_line
 from jupyter_aicci.render.tables import Table
 
 LOG_BYTES = 65_536  # a notebook keeps what is printed: the end of a log is enough
-DATA_RUNS = 50  # how many of the newest runs `data` looks at
 
 
 def run_line(shell: Any, command: Command, words: list[str]) -> Any:
@@ -131,13 +128,7 @@ def _show_picture(document: dict[str, Any]) -> None:
 
 
 def _data(shell: Any, client: Client, given: argparse.Namespace) -> None:
-    seen: dict[tuple[str, str], str] = {}
-    for run in client.runs()[:DATA_RUNS]:
-        for item in client.details(run["id"])["spec"]["data"]:
-            mount = parse_mount(item)
-            seen.setdefault((mount.name, mount.path), run["name"] or run["id"])
-    rows = [(name, path, "yes" if Path(path).exists() else "gone", run) for (name, path), run in seen.items()]
-    _show(mounts_table(rows))
+    _show(data_table(client.data()))
 
 
 HANDLERS: dict[str, Callable[[Any, Client, argparse.Namespace], Any]] = {

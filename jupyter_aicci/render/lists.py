@@ -185,11 +185,22 @@ def _amount(micro: int | None, ledger: dict[str, Any]) -> str:
     return money(micro, ledger["currency"]) if micro or ledger["price"]["micro_per_h"] else "free"
 
 
-def mounts_table(mounts: Iterable[tuple[str, str, str, str]]) -> Table:
-    """`%aicci data`: (name, path, whether it is there, the latest run that used it)."""
-    columns = ("data", "path", "here", "last used by")
+def data_table(sets: Iterable[dict[str, Any]]) -> Table:
+    """`%aicci data`: what runs have mounted, the latest used first."""
+    columns = ("data", "path", "size", "here", "last used by")
+    rows = tuple(
+        (row["name"], row["uri"], data_size_text(row) or "–", "yes" if row["exists"] else "gone", row["used_by"])
+        for row in sets
+    )
     empty = 'No run has used a data set yet. --data NAME=PATH gives one to the ranks as aicci.data["NAME"].'
-    return Table(columns=columns, rows=tuple(mounts), empty=empty)
+    return Table(columns=columns, right=("size",), rows=rows, empty=empty)
+
+
+def data_size_text(row: dict[str, Any]) -> str:
+    """`138 GB`, `more than 138 GB` where measuring ended early, "" where nobody has measured it."""
+    if row["size_bytes"] is None:
+        return ""
+    return ("more than " if row["size_is_least"] else "") + size(row["size_bytes"])
 
 
 def queues_table(queues: Iterable[dict[str, Any]]) -> Table:

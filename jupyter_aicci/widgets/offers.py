@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_aicci.client import Client
-from jupyter_aicci.model.spec import parse_mount
 from jupyter_aicci.model.text import size
-from jupyter_aicci.render.lists import amounts_text, price_text
+from jupyter_aicci.render.lists import amounts_text, data_size_text, price_text
 
 Offers = tuple[tuple[str, str], ...]
-DATA_RUNS = 50  # how many of the newest runs are asked for their data sets
 
 
 def shapes(client: Client) -> Offers:
@@ -29,13 +27,8 @@ def queues(client: Client) -> Offers:
 
 
 def data(client: Client) -> Offers:
-    """Data sets of the latest runs: `corpus · /data/corpus`."""
-    seen: dict[str, str] = {}
-    for run in client.runs()[:DATA_RUNS]:
-        for item in client.details(run["id"])["spec"]["data"]:
-            mount = parse_mount(item)
-            seen.setdefault(f"{mount.name}={mount.path}", f"{mount.name} · {mount.path}")
-    return tuple((label, value) for value, label in seen.items())
+    """Data sets that runs have mounted: `corpus · /data/corpus · 138 GB · on 1 node`."""
+    return tuple((_data_set(row), f"{row['name']}={row['uri']}") for row in client.data() if row["exists"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +65,14 @@ def _queue(row: dict[str, Any]) -> str:
         f"{row['running']} running, {row['queued']} waiting",
     )
     return " · ".join(parts)
+
+
+def _data_set(row: dict[str, Any]) -> str:
+    nodes = row["cached_nodes"]
+    parts = (
+        row["name"],
+        row["uri"],
+        data_size_text(row),
+        f"on {nodes} node{'' if nodes == 1 else 's'}" if nodes else "",
+    )
+    return " · ".join(part for part in parts if part)

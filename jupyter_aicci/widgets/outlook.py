@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jupyter_aicci.client import Client, Program
 from jupyter_aicci.client.fingerprint import fingerprint
-from jupyter_aicci.client.forecasts import Answer, every_shape, for_shapes
+from jupyter_aicci.client.forecasts import Answer, on_every_shape
 from jupyter_aicci.client.scripts import prepared
 from jupyter_aicci.datasets.mounts import check_mounts
 from jupyter_aicci.model.errors import AicciError, UserError
@@ -51,14 +51,14 @@ def outlook(client: Client, typed: Typed) -> Outlook:
         return Outlook(wrong=wrong)
     try:
         spec = spec_of(typed)
-        shapes = tuple(for_shapes(client, spec, every_shape(client)))
+        shapes = tuple(on_every_shape(client, spec))
     except AicciError as error:
         return refused(error)
     try:
-        answer = client.forecast(spec)
+        chosen = client.forecast(spec)["shape"]  # of several that are asked for the best one
     except AicciError as error:
         return replace(refused(error), shapes=shapes)
-    return Outlook(asked=(str(answer["shape"]), answer, ""), shapes=shapes)
+    return Outlook(asked=next(answer for answer in shapes if answer[0] == chosen), shapes=shapes)
 
 
 def spec_of(typed: Typed) -> RunSpec:

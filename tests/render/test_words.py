@@ -9,10 +9,11 @@ import pytest
 
 from jupyter_aicci.render import waits
 from jupyter_aicci.render.failures import headline, report, root_rank
-from jupyter_aicci.render.forecasts import forecasts_table
+from jupyter_aicci.render.forecasts import forecasts_table, outlook_lines
 from jupyter_aicci.render.lists import (
     cost_text,
     costs_table,
+    data_table,
     ledger_table,
     price_text,
     queues_table,
@@ -164,6 +165,47 @@ def test_forecast_says_per_shape_when_or_why_not() -> None:
         ("a", "now", "2", "laptop", "–", "free", "as asked"),
         ("b", "nobody knows when it starts, place 3 in line", "2", "leaf-a", "leaf-a: 100 %", "free", "quota"),
         ("c", "never", "–", "–", "–", "–", "too large."),
+    )
+
+
+def test_a_forecast_tells_how_the_program_would_do() -> None:
+    """Estimates with what they are made of; where nobody knows, why."""
+    known = {
+        "ranks": 16,
+        "ratio": 0.91,
+        "finish_s": 720.0,
+        "finish_micro": 3_100_000,
+        "basis": "2 runs of this program",
+    }
+    now = {
+        "starts": "now", "shape": "a", "nodes": 2, "world_size": 16, "price_text": "$19.44/h", "currency": "USD",
+        "reason": "as asked", "domain": "leaf-a", "bandwidth": None, "outlook": known,
+    }  # fmt: skip
+    unknown = now | {"outlook": known | {"ratio": None, "finish_s": None, "basis": "no run of this program has ended"}}
+    table = forecasts_table([("a", now, ""), ("b", unknown, ""), ("c", None, "too large.")])
+
+    assert outlook_lines(now) == [
+        "starts now in leaf-a · a ×2 · $19.44/h",
+        "as asked",
+        "speed-up on 16 ranks ≈ 0.91 · finishes in about 12 min for $3.10 (estimated: 2 runs of this program)",
+    ]
+    assert outlook_lines(unknown)[-1] == "speed-up and cost to finish are not known: no run of this program has ended"
+    assert [row[6:8] for row in table.rows] == [("0.91", "12 min for $3.10"), ("–", "–"), ("–", "–")]
+
+
+def test_data_table_tells_sizes() -> None:
+    sets = {
+        "name": "a",
+        "uri": "/a",
+        "size_bytes": 138_000_000_000,
+        "size_is_least": True,
+        "exists": True,
+        "used_by": "r1",
+    }
+    gone = sets | {"size_bytes": None, "size_is_least": False, "exists": False}
+    assert data_table([sets, gone]).rows == (
+        ("a", "/a", "more than 138 GB", "yes", "r1"),
+        ("a", "/a", "–", "gone", "r1"),
     )
 
 
