@@ -27,7 +27,7 @@ export const PluginIDs = {
   cells: 'jupyter-aicci:cells',
   notices: 'jupyter-aicci:notices',
   recorded: 'jupyter-aicci:recorded',
-  inserting: 'jupyter-aicci:inserting'
+  forms: 'jupyter-aicci:forms'
 } as const;
 
 export const CommandIDs = {

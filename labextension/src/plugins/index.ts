@@ -8,6 +8,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { recorded } from '../recorded/plugin';
 import { cells } from './cells';
 import { commands } from './commands';
+import { forms } from './forms';
 import { notices } from './notices';
 import { open } from './open';
 import { panel, status } from './panel';
@@ -23,6 +24,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   status,
   commands,
   cells,
+  forms,
   notices,
   recorded
 ];
