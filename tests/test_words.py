@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 import json
 import re
 import subprocess
@@ -50,7 +49,7 @@ def _holes(text: str) -> set[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_jupyter_finds_the_catalogues_of_the_installed_package(language: str) -> None:
-    """By its entry point: the page's messages as JSON, those of settings by gettext."""
+    """By its entry point."""
     from jupyterlab_server.translation_utils import get_language_pack
 
     pack, message = get_language_pack(language)
@@ -59,7 +58,6 @@ def test_jupyter_finds_the_catalogues_of_the_installed_package(language: str) ->
     assert pack["jupyter_aicci"] == json.loads(
         (LOCALE / language / "LC_MESSAGES" / "jupyter_aicci.json").read_text("utf-8")
     )
-    assert gettext.translation("jupyter_aicci", str(LOCALE), [language]).gettext("running") != "running"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
@@ -69,7 +67,9 @@ def test_every_text_of_the_page_is_one_that_the_extractor_sees(path: Path) -> No
     calls = [(text[: found.start()].rsplit("\n", 1)[-1], text[found.end() :].lstrip()) for found in CALL.finditer(text)]
 
     unseen = [before + after[:40] for before, after in calls if not EXTRACTED.search(before) or after[:1] not in "'\"`"]
-    assert [each for each in unseen if path.name != "served.ts"] == []
+    assert [
+        each for each in unseen if path.name not in ("served.ts", "schemas.ts")
+    ] == []  # those look up what others say
 
 
 CALL = re.compile(r"\.(?:__|_n|_p|_np)\(")

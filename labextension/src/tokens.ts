@@ -26,6 +26,7 @@ export const PluginIDs = {
   commands: 'jupyter-aicci:commands',
   cells: 'jupyter-aicci:cells',
   notices: 'jupyter-aicci:notices',
+  schemas: 'jupyter-aicci:schemas',
   recorded: 'jupyter-aicci:recorded',
   forms: 'jupyter-aicci:forms'
 } as const;

@@ -14,6 +14,7 @@ import polib
 import pytest
 from jupyter_builders import Jupyter
 from page_builders import MIME, Notebook
+from panel_builders import PANEL, Panel
 from playwright.sync_api import Browser, Route
 
 from jupyter_aicci.client import Client, Program
@@ -142,6 +143,7 @@ def test_all_of_ours_is_chinese(shown: Callable[..., Notebook]) -> None:
     """Cards of a run with a finding and of one that failed, and the tab: no English word of ours is left."""
     notebook = shown("zh_CN")
     assert notebook.page.locator("html").get_attribute("lang") == "zh-CN"
+    assert notebook.page.locator(".lm-MenuBar").get_by_text("训练", exact=True).is_visible()
     notebook.shot("languages-chinese-card")
     failed = notebook.page.locator(".jp-aicci-output .jp-aicci-card").nth(1)
     failed.scroll_into_view_if_needed()
@@ -152,6 +154,20 @@ def test_all_of_ours_is_chinese(shown: Callable[..., Notebook]) -> None:
     notebook.card.get_by_role("button", name="打开", exact=True).click()
     notebook.page.locator(".jp-aicci-tab .jp-aicci-lane-name").first.wait_for()
     notebook.shot("languages-chinese-tab")
+    assert english(notebook.page.evaluate(TEXTS_JS)) == []
+
+    panel = Panel(notebook).open()
+    panel.node.locator("[aria-controls=jp-aicci-more-options]").click()
+    notebook.until(lambda: "立即启动" in panel.answer(), "the form says that it would start now")
+    notebook.shot("languages-chinese-panel")
+    assert english(notebook.page.evaluate(TEXTS_JS)) == []
+    panel.field("budget").fill("much")
+    notebook.until(lambda: "金额" in panel.wrong("budget"), "the field says what is wrong")
+    panel.field("nodes").fill("1000")
+    notebook.until(
+        lambda: "金额" not in panel.wrong("budget") or "永远无法" in panel.node.inner_text(), "it is refused"
+    )
+    notebook.shot("languages-chinese-wrong")
     assert english(notebook.page.evaluate(TEXTS_JS)) == []
 
 
@@ -177,3 +193,10 @@ def test_words_that_are_longer_find_their_place(shown: Callable[..., Notebook]) 
     notebook.page.locator(".jp-aicci-tab .jp-aicci-lane-name").first.wait_for()
     notebook.shot("languages-pseudo-tab")
     assert notebook.page.evaluate(OVERFLOWS_JS, ".jp-aicci-tab") == []
+
+    panel = Panel(notebook).open()
+    panel.node.locator("[aria-controls=jp-aicci-more-options]").click()
+    notebook.until(lambda: bool(panel.answer()), "the form says when it would start")
+    panel.widen(320)
+    notebook.shot("languages-pseudo-panel")
+    assert notebook.page.evaluate(OVERFLOWS_JS, f"#{PANEL}") == []

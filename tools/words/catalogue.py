@@ -1,4 +1,4 @@
-"""The catalogues: what is to be translated (`.pot`), the translations (`.po`), and what Jupyter reads (`.json`, `.mo`).
+"""The catalogues: what is to be translated (`.pot`), the translations (`.po`), and what JupyterLab reads (`.json`).
 
 In: `trans.…('literal')` of the labextension and its settings, by jupyterlab-translate; the sentences of `words.grammar`.
 Rule 1: sorted by message, without dates, versions and lines, so that equal sources give equal files.
@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import polib
-from jupyterlab_translate.api import compile_po_file
 from jupyterlab_translate.constants import GETTEXT_CONFIG
+from jupyterlab_translate.converters import convert_catalog_to_json
 from jupyterlab_translate.utils import _extract_schema_strings
 
 from words.grammar import Grammar, grammar
@@ -73,7 +73,7 @@ def _typescript() -> list[polib.POEntry]:
 
 
 def _schemas() -> list[polib.POEntry]:
-    """Titles and descriptions of the settings, as Jupyter's server looks them up."""
+    """Titles and descriptions of the settings, and names of menus."""
     return [
         _entry(each["msgid"], each["msgctxt"], [str(path.relative_to(ROOT))])
         for path in sorted(LABEXTENSION.glob("schema/*.json"))
@@ -129,16 +129,16 @@ def fresh() -> dict[Path, bytes]:
     for language in LANGUAGES:
         catalogue = merged(pot, language)
         files[po_path(language)] = str(catalogue).encode()
-        files |= _compiled(catalogue, language)
+        files[po_path(language).with_suffix(".json")] = _compiled(catalogue, language)
     return files
 
 
-def _compiled(catalogue: polib.POFile, language: str) -> dict[Path, bytes]:
+def _compiled(catalogue: polib.POFile, language: str) -> bytes:
+    """What JupyterLab's server hands to the page."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, po_path(language).name)
         path.write_text(str(catalogue), "utf-8")
-        compile_po_file(path)
-        return {po_path(language).with_suffix(end): path.with_suffix(end).read_bytes() for end in (".json", ".mo")}
+        return convert_catalog_to_json(path, Path(scratch), DOMAIN).read_bytes()
 
 
 def stale() -> dict[Path, bytes]:

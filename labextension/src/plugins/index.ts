@@ -13,6 +13,7 @@ import { notices } from './notices';
 import { open } from './open';
 import { panel, status } from './panel';
 import { renderer, runs } from './runs';
+import { schemas } from './schemas';
 import { site } from './site';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
@@ -26,6 +27,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   cells,
   forms,
   notices,
+  schemas,
   recorded
 ];
 export default plugins;

@@ -12,6 +12,8 @@ import { renderCard } from '../card/card';
 import { button, el, PREFIX } from '../card/dom';
 import type { IRecording } from '../protocol';
 import { RunModel } from '../runs/model';
+import { runsInWords } from '../words/inwords';
+import { speaker } from '../words/served';
 import { RecordedApi } from './api';
 import { readRecording, unpacked } from './read';
 import { isKnown } from './trust';
@@ -52,7 +54,10 @@ export class RecordedRun extends Widget {
   /** The card; without BokehJS, a table stands in the chart's place. */
   private _show(recording: IRecording, bokeh: ArrayBuffer | null): void {
     this._card?.dispose();
-    const model = new RunModel(recording.view.run.id, new RecordedApi(recording, this._trans));
+    const model = new RunModel(
+      recording.view.run.id,
+      runsInWords(new RecordedApi(recording, this._trans), speaker(this._trans))
+    );
     const url = bokeh && URL.createObjectURL(new Blob([bokeh], { type: 'text/javascript' }));
     const card = renderCard(this._place, model, {
       trans: this._trans,
