@@ -54,6 +54,16 @@ def run_id(client: Client) -> str:
     return str(run.id)
 
 
+def with_outputs(notebook: Notebook, run_id: str, count: int = 1) -> None:
+    """A notebook of so many cells that each have the run as their output."""
+    notebook.write(["1"] * count)
+    book = json.loads(notebook.path.read_text())
+    data = {MIME: {"id": run_id, "summary": {"state": "succeeded"}, "version": 1}, "text/plain": "the run"}
+    for cell in book["cells"]:
+        cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
+    notebook.path.write_text(json.dumps(book))
+
+
 @pytest.fixture
 def shown(
     jupyter: Jupyter, browser: Browser, repository: Path, run_id: str, request: pytest.FixtureRequest
@@ -62,11 +72,7 @@ def shown(
     theme = THEMES[getattr(request, "param", "light")]
     jupyter.settings("@jupyterlab/apputils-extension/themes", {"theme": theme})
     notebook = Notebook(jupyter, browser, repository / "screenshots")
-    notebook.write(["1"])
-    book = json.loads(notebook.path.read_text())
-    data = {MIME: {"id": run_id, "summary": {"state": "succeeded"}, "version": 1}, "text/plain": "the run"}
-    book["cells"][0]["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
-    notebook.path.write_text(json.dumps(book))
+    with_outputs(notebook, run_id)
     jupyter.start()
     notebook.open()
     notebook.wait_points(100)
@@ -178,3 +184,41 @@ def test_card_and_tab_have_no_violation_in_any_theme(
     assert found.violations_count == 0, found.generate_report()
     moving = "document.getAnimations().filter(each => each.effect.target.closest('.jp-aicci-card')).length"
     assert shown.page.evaluate(moving) == 0
+
+
+def test_a_tab_folds_lanes_by_key_and_is_there_again_after_a_reload(shown: Notebook, tab: Locator) -> None:
+    """The ranks under CPU come and go with Enter; the reloaded page opens the same tab, and its chart."""
+    lanes = tab.locator(".jp-aicci-lane")
+    before = lanes.count()
+    fold = tab.locator('.jp-aicci-fold[data-lane="cpu"]')
+    fold.press("Enter")
+    shown.until(lambda: lanes.count() == before + 2, "two ranks are shown")
+    assert shown.page.evaluate("document.activeElement.dataset.lane") == "cpu"
+    shown.page.keyboard.press("Enter")
+    shown.until(lambda: lanes.count() == before, "they are folded again")
+    with shown.page.expect_response(lambda answer: "/api/workspaces/" in answer.url and answer.request.method == "PUT"):
+        shown.page.get_by_role("tab", name="run.ipynb").click()
+    shown.page.reload()
+    shown.page.get_by_role("tab", name="tab", exact=False).filter(has_text="✓ tab").click()
+    shown.until(lambda: lanes.count() == before, "the tab is there, and its chart")
+
+
+def test_a_page_with_twenty_cards_takes_what_is_typed(
+    jupyter: Jupyter, browser: Browser, repository: Path, run_id: str
+) -> None:
+    """Each card that is scrolled to draws its chart, and a cell below them all can be written in."""
+    notebook = Notebook(jupyter, browser, repository / "screenshots")
+    with_outputs(notebook, run_id, 20)
+    jupyter.start()
+    notebook.open()
+    notebook.wait_points(100)
+    cells = notebook.page.locator(".jp-Notebook .jp-CodeCell")
+    for at in range(20):
+        cell = notebook.page.locator(f'.jp-CodeCell[data-windowed-list-index="{at}"]')
+        cell.scroll_into_view_if_needed()
+        cell.locator(".jp-aicci-lane-name").first.wait_for()
+    last = cells.last.locator(".cm-content")
+    last.click()
+    notebook.page.keyboard.type("answer = 42 #")
+    assert "answer = 42 #" in last.inner_text()
+    assert notebook.errors == []

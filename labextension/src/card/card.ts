@@ -19,6 +19,7 @@ import { Header } from './header';
 import { Legend } from './legend';
 import { LogTail } from './log';
 import { Saved, type ISaved } from './saved';
+import { Starts } from './starts';
 import { viewTable } from './table';
 import { plainLines } from './terminal';
 import { Tiles } from './tiles';
@@ -73,6 +74,7 @@ class Card implements IDisposable {
       trans
     );
     this._waits = new Waits(trans);
+    this._starts = new Starts(trans);
     this._legend = new Legend(trans);
     this._log = _options.hasPage
       ? new LogView(_model, trans, (file, name) => void this._saveAs(file, name))
@@ -103,7 +105,7 @@ class Card implements IDisposable {
     this._live.setAttribute('aria-live', 'polite');
     this._table.hidden = true;
     const legendRow = el('div', 'legend-line', this._legend.node, this._toggle, this._keysButton);
-    this._body = el('div', 'body', this._waits.node, this._tiles.node, this._headline, legendRow);
+    this._body = el('div', 'body', this._waits.node, this._starts.node, this._tiles.node, this._headline, legendRow);
     this._body.append(
       this._keys,
       this._plot,
@@ -156,6 +158,7 @@ class Card implements IDisposable {
   private _showView(view: IView): void {
     this._header.update(view.run);
     this._waits.update(view);
+    this._starts.update(view);
     this._tiles.update(view.tiles);
     setText(this._headline, view.headline);
     this._headline.hidden = !view.headline;
@@ -315,6 +318,7 @@ class Card implements IDisposable {
   private readonly _live = el('p', 'live');
   private readonly _header: Header;
   private readonly _waits: Waits;
+  private readonly _starts: Starts;
   private readonly _legend: Legend;
   private readonly _log: LogTail | LogView;
   private readonly _verdict: Verdict;
