@@ -130,6 +130,7 @@ export class PanelView implements IDisposable {
       this._runs.update(state.site);
       this._showLists(state.site);
     }
+    this._tick();
   }
 
   private _showLists({ shapes, queues, data }: ISite): void {
@@ -139,11 +140,14 @@ export class PanelView implements IDisposable {
     this._data.update(data, nowNs);
   }
 
+  /** Another second has passed; with news it is drawn together with them, so that the page is not drawn once more for it. */
   private _tick(): void {
     const { state } = this._model;
-    if (document.hidden) {
+    const now = performance.now();
+    if (document.hidden || now - this._tickedMs < 0.9 * TICK_MS) {
       return;
     }
+    this._tickedMs = now;
     this._showBanner(state);
     if ('site' in state) {
       this._runs.tick();
@@ -240,6 +244,7 @@ export class PanelView implements IDisposable {
   private _kind: SiteState['kind'] = 'loading';
   private _sinceMs = performance.now();
   private _isShown = false;
+  private _tickedMs = -Infinity;
   private _restored = false;
   private _mayStop = true;
   private _ticking: ReturnType<typeof setInterval> | undefined;
