@@ -41,6 +41,7 @@ for step in range(140):
     print("step", step, flush=True)
 print("the last line", flush=True)
 """
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a picture is there
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
 
 
@@ -58,7 +59,11 @@ def with_outputs(notebook: Notebook, run_id: str, count: int = 1) -> None:
     """A notebook of so many cells that each have the run as their output."""
     notebook.write(["1"] * count)
     book = json.loads(notebook.path.read_text())
-    data = {MIME: {"id": run_id, "summary": {"state": "succeeded"}, "version": 1}, "text/plain": "the run"}
+    data = {
+        MIME: {"id": run_id, "summary": {"state": "succeeded"}, "version": 1},
+        "text/plain": "the run",
+        "image/png": DOT,
+    }
     for cell in book["cells"]:
         cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
     notebook.path.write_text(json.dumps(book))
