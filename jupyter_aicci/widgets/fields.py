@@ -152,6 +152,19 @@ def lines_html(lines: Sequence[str], sign: str) -> str:
     return "".join(f'<div style="{DENSE}">{sign} {html.escape(line)}</div>' for line in lines)
 
 
+def folded(title: str, inside: w.DOMWidget) -> w.VBox:
+    """Something that a button shows and hides; an `Accordion` of ipywidgets cannot be opened by keyboard."""
+    button = w.ToggleButton(description=f"▸ {title}", layout=w.Layout(width="auto", max_width="44em"))
+    inside.layout.display = "none"
+
+    def fold(change: dict[str, bool]) -> None:
+        inside.layout.display = None if change["new"] else "none"
+        button.description = f"{'▾' if change['new'] else '▸'} {title}"
+
+    button.observe(fold, "value")
+    return w.VBox([button, inside])
+
+
 def table_html(table: Table) -> str:
     """A table whose columns stand apart in every front end."""
     return f'{CELLS}<div style="{DENSE}">{table.to_html()}</div>'

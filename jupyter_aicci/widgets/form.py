@@ -22,7 +22,7 @@ from jupyter_aicci.model.errors import AicciError
 from jupyter_aicci.model.ids import RunId, new_run_id
 from jupyter_aicci.model.options import OPTIONS, Section, magic_line
 from jupyter_aicci.render.forecasts import forecasts_table, outlook_lines
-from jupyter_aicci.widgets.fields import STYLE, WIDE, complaint, field_of, lines_html, table_html
+from jupyter_aicci.widgets.fields import STYLE, WIDE, complaint, field_of, folded, lines_html, table_html
 from jupyter_aicci.widgets.inserting import insert_cell
 from jupyter_aicci.widgets.offers import OFFERED
 from jupyter_aicci.widgets.outlook import Outlook, Typed, outlook, program_of, refused
@@ -67,11 +67,10 @@ class LaunchForm(w.VBox):  # type: ignore[misc]
 
     def _layout(self) -> w.VBox:
         """What is asked on the left, what would happen on the right, or below where there is no room; the run under both."""
-        more = w.Accordion(children=[self._section("more"), self._section("client")], layout=WIDE)
-        more.titles, more.selected_index = ("More options", "How the cell waits"), None
+        more = [folded("More options", self._section("more")), folded("How the cell waits", self._section("client"))]
         script = [self._file, self._beside["file"], self._words, self._beside["args"]]
         buttons = w.HBox([self._launch, self._insert])
-        asked = w.VBox([self._section("main"), *script, more], layout=w.Layout(flex="1 1 26em"))
+        asked = w.VBox([self._section("main"), *script, *more], layout=w.Layout(flex="1 1 26em"))
         foretold = [self._told, self._magic, buttons, self._said, self._table]
         beside = w.VBox(foretold, layout=w.Layout(flex="1 1 26em", padding="0 0 0 1em", overflow="auto"))
         return w.VBox([w.HBox([asked, beside], layout=w.Layout(flex_flow="row wrap")), self._shown])

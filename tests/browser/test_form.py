@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from jupyter_builders import Jupyter
 from page_builders import Notebook
 from playwright.sync_api import Locator
@@ -94,3 +95,34 @@ def test_a_form_says_that_a_busy_kernel_keeps_it_waiting(
     flag.touch()
     says(notebook, form, "%%aicci train --nodes 2")
     notebook.until(lambda: "The kernel is busy" not in form.inner_text(), "the word about it is gone")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"])
+def test_a_form_is_for_everybody(opened: Callable[..., Notebook], jupyter: Jupyter, client: Client, theme: str) -> None:
+    """No violation that axe-core finds, in each theme; all of it by keyboard."""
+    (jupyter.root / "hello.py").write_text(PROGRAM)
+    jupyter.settings("@jupyterlab/apputils-extension/themes", {"theme": theme})
+    notebook = opened("%aicci")
+    notebook.run_first_cell()
+    form = form_of(notebook)
+    says(notebook, form, "starts now")
+    form.get_by_label("nodes", exact=True).fill("two")
+    says(notebook, form, "expected a whole number")
+    keys = notebook.page.keyboard
+    form.get_by_label("arguments", exact=True).focus()
+    keys.press("Tab")
+    keys.press("Enter")
+    form.get_by_label("retries", exact=True).wait_for()
+    violations = Axe().run(notebook.page, context=".jp-aicci-launch").response["violations"]
+    notebook.shot(f"form-{theme.split()[-1].lower()}")
+    assert violations == []
+
+    form.get_by_label("nodes", exact=True).fill("1")
+    form.get_by_label("script", exact=True).fill("hello.py")
+    form.get_by_label("arguments", exact=True).fill("you")
+    launch = form.get_by_role("button", name="Launch script")
+    notebook.until(launch.is_enabled, "a file can be launched")
+    launch.focus()
+    keys.press("Enter")
+    says(notebook, form, "launched r")
+    notebook.wait_state("succeeded")
