@@ -18,6 +18,7 @@ from panel_builders import PANEL, Panel
 from playwright.sync_api import Browser, Route
 
 from jupyter_aicci.client import Client, Program
+from jupyter_aicci.model.options import OPTIONS, default_text
 from jupyter_aicci.model.spec import parse_spec
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -66,7 +67,14 @@ TEXTS_JS = """() => {
 SAME = re.compile(
     r"r[a-z0-9]{7}|cpux\d+|rank|loss|acc|digits|fails|default|GPUs?|CPUs?|NPUs?|RDMA|NVLink|/dev/shm|[kMGT]?B(/s)?|ms|min|sec|hr?|"
     r"Escape|Home|End|Shift|NAME=PATH|PNG|HTML|CSV|JSON|Parquet|Perfetto|USD|"
-    r'cell\.py, line 3: raise ValueError\("bad batch"\)|' + re.escape(platform.node())
+    + "|".join(
+        re.escape(word)
+        for option in OPTIONS
+        for word in (*option.choices, default_text(option), option.metavar)
+        if word
+    )
+    + r'|cell\.py, line 3: raise ValueError\("bad batch"\)|'
+    + re.escape(platform.node())
 )
 
 # our elements whose words do not fit: what scrolls, or is cut with an ellipsis on purpose, is meant to

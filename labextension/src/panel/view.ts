@@ -45,21 +45,21 @@ export class PanelView implements IDisposable {
     );
     this._shapes = new Rows(
       {
-        label: _trans.__('Shapes'),
-        empty: _trans.__('This machine offers no shape. “aicci service status” in a terminal tells more.')
+        label: this._trans.__('Shapes'),
+        empty: this._trans.__('This machine offers no shape. “aicci service status” in a terminal tells more.')
       },
       shape => shape.name,
       () => new ShapeRow(_trans)
     );
     this._queues = new Rows(
-      { label: _trans.__('Queues'), empty: _trans.__('No queue is set up. Runs wait in “default”.') },
+      { label: this._trans.__('Queues'), empty: this._trans.__('No queue is set up. Runs wait in “default”.') },
       queue => queue.name,
       () => new QueueRow(_trans)
     );
     this._data = new Rows(
       {
-        label: _trans.__('Data'),
-        empty: _trans.__('No run has used a data set yet. Add one to a new run as NAME=PATH.')
+        label: this._trans.__('Data'),
+        empty: this._trans.__('No run has used a data set yet. Add one to a new run as NAME=PATH.')
       },
       data => `${data.name}\n${data.uri}`,
       () => new DataRow(data => this._mount(data), _trans)
