@@ -70,6 +70,7 @@ def commands_page() -> str:
         "Commands",
         "jupyter_aicci/model/commands.py",
         "In a notebook a command is a magic: `%aicci ps`.\n"
+        "`%aicci` alone is [the launch form](../how-to/launch-from-a-form.md), `%aicci help` lists the commands.\n"
         'The kernel "Python (aicci)" has the magics; elsewhere `%load_ext jupyter_aicci` loads them.\n'
         "In a terminal it is `aicci ps`, or `jupyter aicci ps`.",
         "A run is named by its id, by its `--name`, or by the start of its id.",
