@@ -2,7 +2,7 @@
 
 In: `trans.…('literal')` of the labextension and its settings, by jupyterlab-translate; the sentences of `words.grammar`.
 Rule 1: sorted by message, without dates, versions and lines, so that equal sources give equal files.
-Rule 2: a message that is gone takes its translation along; git keeps it.
+Rule 2: the translation of a message that is gone stays as an obsolete entry (`#~`), for when it comes back.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _entry(text: str, context: str | None, where: Iterable[str], plural: str = "
 
 
 def merged(pot: polib.POFile, language: str) -> polib.POFile:
-    """The language's catalogue with exactly the messages of the template, translated as far as it is already."""
+    """The language's catalogue with the messages of the template, translated as far as it is already."""
     path = po_path(language)
     known = {(each.msgctxt or "", each.msgid): each for each in (polib.pofile(str(path)) if path.exists() else ())}
     entries: dict[Key, polib.POEntry] = {}
@@ -104,7 +104,11 @@ def merged(pot: polib.POFile, language: str) -> polib.POFile:
         if key in known and bool(known[key].msgid_plural) == bool(entry.msgid_plural):
             entry.msgstr, entry.msgstr_plural = known[key].msgstr, known[key].msgstr_plural
         entries[key] = entry
-    return _catalogue(entries, {"Language": language, "Plural-Forms": LANGUAGES[language]})
+    catalogue = _catalogue(entries, {"Language": language, "Plural-Forms": LANGUAGES[language]})
+    for key in sorted(known.keys() - entries.keys()):
+        known[key].obsolete, known[key].occurrences = True, []
+        catalogue.append(known[key])
+    return catalogue
 
 
 def _catalogue(entries: dict[Key, polib.POEntry], metadata: dict[str, str]) -> polib.POFile:
@@ -147,4 +151,4 @@ def stale() -> dict[Path, bytes]:
 
 
 def untranslated(language: str) -> list[str]:
-    return [each.msgid for each in polib.pofile(str(po_path(language))) if not each.translated()]
+    return [each.msgid for each in polib.pofile(str(po_path(language))) if not (each.obsolete or each.translated())]

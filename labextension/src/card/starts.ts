@@ -18,7 +18,7 @@ export class Starts {
 
   constructor(private readonly _trans: TranslationBundle) {
     this.node.hidden = true;
-    this.node.setAttribute('aria-label', _trans.__('How far the start is'));
+    this.node.setAttribute('aria-label', this._trans.__('How far the start is'));
   }
 
   update(view: IView): void {
