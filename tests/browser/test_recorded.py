@@ -125,3 +125,18 @@ def test_a_file_with_a_foreign_program_asks_before_it_is_drawn(page: Page, jupyt
     note = page.locator(".jp-aicci-recorded-note", has_text="cut off")
     note.wait_for()
     assert note.inner_text().startswith("This file cannot be shown as a run. It is damaged or cut off: ")
+
+
+@pytest.mark.parametrize("jupyter", ["notebook"], indirect=True)
+def test_notebook_7_opens_it_from_its_list_of_files(
+    page: Page, jupyter: Jupyter, files: Path, repository: Path
+) -> None:
+    """A double click shows the chart in a page of its own."""
+    (jupyter.root / "run.aicci.json").write_text((files / "run.aicci.json").read_text())
+    jupyter.start()
+    page.goto(f"{jupyter.url}tree?token={jupyter.token}")
+    with page.expect_popup() as opened:
+        page.locator(".jp-DirListing-item", has_text="run.aicci.json").dblclick()
+    card = document(opened.value).locator(".jp-aicci-card")
+    card.locator(".jp-aicci-lane-name").first.wait_for()
+    opened.value.screenshot(path=repository / "screenshots" / "notebook-recorded.png")

@@ -41,6 +41,13 @@ for step in range(140):
     print("step", step, flush=True)
 print("the last line", flush=True)
 """
+FAILING = """\
+for line in range(5000):
+    print("line", line)
+if aicci.rank == 1:
+    raise ValueError("no such batch")
+aicci.allreduce(1)
+"""
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # a picture is there
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
 
@@ -226,4 +233,28 @@ def test_a_page_with_twenty_cards_takes_what_is_typed(
     last.click()
     notebook.page.keyboard.type("answer = 42 #")
     assert "answer = 42 #" in last.inner_text()
+    assert notebook.errors == []
+
+
+def test_a_failure_leads_to_its_traceback_in_the_log(
+    jupyter: Jupyter, browser: Browser, repository: Path, client: Client
+) -> None:
+    """Rank, line of the file, last lines and what to try are told; the log of the rank opens at its traceback."""
+    spec = parse_spec({"nodes": 2, "name": "failing", "framework": "plain", "python": sys.executable})
+    run = client.submit(spec, Program(text=FAILING))
+    run.wait(120)
+    notebook = Notebook(jupyter, browser, repository / "screenshots")
+    with_outputs(notebook, str(run.id))
+    jupyter.start()
+    notebook.open()
+    notebook.card.get_by_role("button", name="Open", exact=True).click()
+    tab = notebook.page.locator(".jp-aicci-tab .jp-aicci-card")
+    verdict = tab.locator(".jp-aicci-verdict")
+    verdict.locator(".jp-aicci-last-lines").wait_for()
+    assert "rank 1" in verdict.inner_text()
+    assert "ValueError: no such batch" in verdict.locator(".jp-aicci-last-lines").inner_text()
+    verdict.get_by_role("button", name="Log of rank 1").click()
+    notebook.until(lambda: any(line.startswith("Traceback") for line in lines(tab)), "the traceback is in sight")
+    assert tab.get_by_label("Rank whose log is shown").input_value() == "1"
+    notebook.shot("tab-failed")
     assert notebook.errors == []

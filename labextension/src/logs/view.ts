@@ -239,6 +239,7 @@ export class LogView implements IDisposable {
       this._only.setAttribute('aria-pressed', 'false');
       this._list.show(this._rows);
       this._list.scrollTo(last);
+      this.node.scrollIntoView({ block: 'nearest' });
     }
   }
 
