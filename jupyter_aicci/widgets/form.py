@@ -66,14 +66,14 @@ class LaunchForm(w.VBox):  # type: ignore[misc]
     # ------------------------------------------------------------------------------------------------ what it looks like
 
     def _layout(self) -> w.VBox:
-        """What is asked on the left, what would happen on the right, or below where there is no room; the run under both."""
+        """What is asked on the left, what would happen on the right; every shape and the run under both."""
         more = [folded("More options", self._section("more")), folded("How the cell waits", self._section("client"))]
         script = [self._file, self._beside["file"], self._words, self._beside["args"]]
         buttons = w.HBox([self._launch, self._insert])
         asked = w.VBox([self._section("main"), *script, *more], layout=w.Layout(flex="1 1 26em"))
-        foretold = [self._told, self._magic, buttons, self._said, self._table]
-        beside = w.VBox(foretold, layout=w.Layout(flex="1 1 26em", padding="0 0 0 1em", overflow="auto"))
-        return w.VBox([w.HBox([asked, beside], layout=w.Layout(flex_flow="row wrap")), self._shown])
+        foretold = [self._told, self._magic, buttons, self._said]
+        beside = w.VBox(foretold, layout=w.Layout(flex="1 1 26em", padding="0 0 0 1em"))
+        return w.VBox([w.HBox([asked, beside], layout=w.Layout(flex_flow="row wrap")), self._table, self._shown])
 
     def _section(self, section: Section) -> w.VBox:
         return w.VBox([self._fields[option.field].box for option in OPTIONS if option.section == section])

@@ -15,6 +15,7 @@ from jupyter_aicci.client import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 BOTH = pytest.mark.parametrize("jupyter", ["lab", "notebook"], indirect=True)
+PRICES = '[prices]\ncurrency = "USD"\ncpux1 = "0.31"\ncpux2 = "0.60"\n'
 PROGRAM = "import sys\nprint('hello', sys.argv[1])\n"
 
 
@@ -36,9 +37,11 @@ def sources(notebook: Notebook) -> list[str]:
 
 @BOTH
 def test_a_form_foretells_inserts_and_launches(
-    opened: Callable[..., Notebook], jupyter: Jupyter, client: Client
+    opened: Callable[..., Notebook], jupyter: Jupyter, client: Client, aicci_home: Path, repository: Path
 ) -> None:
     """Every moment of it; a double click is one run."""
+    aicci_home.mkdir()
+    (aicci_home / "config.toml").write_text(PRICES)
     (jupyter.root / "hello.py").write_text(PROGRAM)
     notebook = opened("%aicci", "after = 1")
     notebook.run_first_cell()
@@ -58,6 +61,8 @@ def test_a_form_foretells_inserts_and_launches(
     form.get_by_label("budget", exact=True).fill("5")
     form.get_by_label("name", exact=True).fill("my run")
     says(notebook, form, "%%aicci train --nodes 2 --budget 5 --name 'my run'")
+    says(notebook, form, "cpux1 ×2 · $0.62/h")
+    form.screenshot(path=repository / "screenshots" / f"{jupyter.app}-form-alone.png")
 
     form.get_by_role("button", name="Insert cell").click()
     says(notebook, form, "The cell is below")
