@@ -133,7 +133,7 @@ def _all_moments(moments: Moments, finish: Path, client: Client) -> None:
     page, notebook = moments.page, moments.notebook
     notebook.until(notebook._kernel_listens, "the page is connected to an idle kernel")
     moments.run_cell(0)
-    form = page.locator(".jp-aicci-form")
+    form = page.locator(".jp-aicci-launch")
     form.wait_for()
     notebook.until(lambda: "cpux1" in form.inner_text(), "the form says what would happen")
     moments.shot("form")
