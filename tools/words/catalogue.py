@@ -8,7 +8,9 @@ Rule 2: the translation of a message that is gone stays as an obsolete entry (`#
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -62,8 +64,10 @@ def _typescript() -> list[polib.POEntry]:
         config.write_text(
             json.dumps({**GETTEXT_CONFIG, "js": {**GETTEXT_CONFIG["js"], "glob": glob}, "output": str(out)})
         )
+        extract = [sys.executable, "-m", "jupyterlab_translate.gettext_extract", "--config", str(config)]
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # node may be there
         subprocess.run(
-            ["gettext-extract", "--config", str(config)], cwd=LABEXTENSION, check=True, stdout=subprocess.DEVNULL
+            extract, cwd=LABEXTENSION, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path}
         )
         found = polib.pofile("#, fuzzy\n" + out.read_text("utf-8"), wrapwidth=WIDE)
     return [
