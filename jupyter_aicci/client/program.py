@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jupyter_aicci.client.push import pickled
-from jupyter_aicci.model.errors import UserError
+from jupyter_aicci.model.errors import ConflictError, UserError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.store.disk import from_os_error
 from jupyter_aicci.store.paths import Home, prepare
@@ -44,10 +44,10 @@ def lay_out(home: Home, run_id: RunId, program: Program) -> LaidOut:
 
     Raises `UserError` for values that cannot be pushed or a directory that cannot be snapshot, `HostError` for the disk.
     """
-    target = home.run_dir(run_id)
+    target, source = home.run_dir(run_id), _within(program.source)
     if target.exists():
+        _must_be(program, home.src_dir(run_id) / source, run_id)
         return LaidOut(fresh=False)
-    source = _within(program.source)
     values = pickled(program.push)
     prepare(home)
     building = home.runs_dir / f".{run_id}.{os.getpid()}.tmp"
@@ -64,6 +64,19 @@ def lay_out(home: Home, run_id: RunId, program: Program) -> LaidOut:
 def discard(home: Home, run_id: RunId) -> None:
     """Take a folder away whose run the service refused."""
     shutil.rmtree(home.run_dir(run_id), ignore_errors=True)
+
+
+def _must_be(program: Program, laid: Path, run_id: RunId) -> None:
+    """What lies there from an earlier try is this program: a file that was edited since must not run as it was."""
+    try:
+        same = laid.read_text(encoding="utf-8") == program.text
+    except (OSError, UnicodeDecodeError):
+        same = False
+    if not same:
+        raise ConflictError(
+            "id_taken", f"run {run_id} was laid out already with another program. Nothing was submitted.",
+            hint="Submit again: a new id is drawn.", field="id",
+        )  # fmt: skip
 
 
 def _within(source: str) -> Path:

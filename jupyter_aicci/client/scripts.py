@@ -17,7 +17,10 @@ from jupyter_aicci.datasets.mounts import check_mounts
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.options import BY_FIELD
 from jupyter_aicci.model.spec import RunSpec, parse_spec
+from jupyter_aicci.model.text import size
 from jupyter_aicci.source.program import check_script
+
+MOST_BYTES = 4_000_000  # of a program's text; a device or a pipe is none
 
 
 def prepared(name: str, args: tuple[str, ...], wanted: RunSpec, here: Path) -> tuple[RunSpec, Program]:
@@ -57,6 +60,11 @@ def refuse_notebook_options(given: Mapping[str, Any]) -> None:
 
 def _read(file: Path, name: str) -> str:
     try:
+        if file.exists() and not (file.is_file() and file.stat().st_size <= MOST_BYTES):
+            raise UserError(
+                "bad_file", f"{name} is no file of at most {size(MOST_BYTES)}. Nothing was submitted.",
+                hint="What is launched is a Python file.", field="FILE",
+            )  # fmt: skip
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"not UTF-8 text ({error.reason})"

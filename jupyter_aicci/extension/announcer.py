@@ -9,8 +9,8 @@ service's stream (a quarter of a second) may be left out, and `was` is the last 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
@@ -19,10 +19,13 @@ from jupyter_events import EventLogger
 from tornado.httpclient import HTTPClientError
 
 from jupyter_aicci.extension.upstream import Upstream
+from jupyter_aicci.model.errors import AicciError
 
 SCHEMA = "https://events.jupyter.org/jupyter_aicci/run/v1"
 KEYS = ("id", "name", "owner", "state", "reason", "shape", "nodes", "queue", "cost_micro", "currency", "budget_note")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+
+LOG = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
 
@@ -33,7 +36,7 @@ class Announcer:
     def __init__(self, upstream: Upstream, logger: EventLogger) -> None:
         self._upstream, self._logger = upstream, logger
         self._task: asyncio.Task[None] | None = None
-        self._known: dict[str, Row] = {}
+        self._known: dict[str, Row] | None = None  # what was so when it first connected, and since
         schema = files("jupyter_aicci.extension") / "event_schemas" / "run.yaml"
         logger.register_event_schema(
             schema.read_text(encoding="utf-8")
@@ -51,9 +54,13 @@ class Announcer:
     async def _follow(self) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
-            with contextlib.suppress(OSError, HTTPClientError):
+            try:
                 await self._listen()
                 pause_s = FIRST_PAUSE_S
+            except (OSError, HTTPClientError, AicciError):
+                pass  # nobody answers; whoever looks starts a service
+            except Exception:
+                LOG.exception("states of runs are told again in a while")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -62,7 +69,7 @@ class Announcer:
         try:
             while (text := await service.read_message()) is not None:
                 message = json.loads(text)
-                if message["type"] == "site" and not self._known:
+                if message["type"] == "site" and self._known is None:
                     self._known = {row["id"]: row for row in message["site"]["runs"]}
                 else:
                     self._tell(message.get("site", message).get("runs", ()))
@@ -70,9 +77,10 @@ class Announcer:
             service.close()
 
     def _tell(self, rows: Iterable[Row]) -> None:
+        known = self._known = {} if self._known is None else self._known
         for row in rows:
-            event = event_of(row, self._known.get(row["id"]))
-            self._known[row["id"]] = row
+            event = event_of(row, known.get(row["id"]))
+            known[row["id"]] = row
             if event is not None:
                 self._logger.emit(schema_id=SCHEMA, data=event)
 

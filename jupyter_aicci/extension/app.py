@@ -25,6 +25,7 @@ class AicciApp(ExtensionApp):
 
     def initialize_settings(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-start")
+        self._launching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-launch")
         self._drawing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aicci-draw")
         home = Home.from_environment(os.environ)
         self._upstream = Upstream(home, self._threads)
@@ -35,7 +36,7 @@ class AicciApp(ExtensionApp):
             aicci_home=home,
             aicci_upstream=self._upstream,
             aicci_drawing=self._drawing,
-            aicci_threads=self._threads,
+            aicci_launching=self._launching,
             aicci_announcer=self._announcer,
         )
 
@@ -48,4 +49,5 @@ class AicciApp(ExtensionApp):
         self._announcer.close()
         self._upstream.close()
         self._drawing.shutdown(wait=False, cancel_futures=True)
+        self._launching.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)

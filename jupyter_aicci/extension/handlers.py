@@ -11,6 +11,7 @@ import json
 from typing import Any, cast
 from urllib.parse import quote
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
@@ -54,6 +55,10 @@ class AicciHandler(AicciBase, APIHandler):
         answer = await self.upstream.call(verb, f"/v1/{path}{query}", body, limit_s=limit_s)
         self.set_status(answer.code)
         self.finish(answer.body, set_content_type=answer.headers.get("Content-Type", "application/json"))
+
+    async def may(self, action: str) -> bool:
+        """Whether this user may do it."""
+        return bool(await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)))
 
     async def ask(self, target: str, data: Any = None) -> Any:
         """The service's JSON answer to a GET, or to a POST of `data`; an error of the service becomes this request's error."""

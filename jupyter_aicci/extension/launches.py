@@ -11,10 +11,10 @@ import asyncio
 import json
 import sys
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
@@ -23,7 +23,7 @@ from jupyter_aicci.client.fingerprint import fingerprint
 from jupyter_aicci.client.program import Program
 from jupyter_aicci.client.scripts import prepared, refuse_notebook_options
 from jupyter_aicci.datasets.mounts import check_mounts
-from jupyter_aicci.extension.handlers import RESOURCE, AicciHandler
+from jupyter_aicci.extension.handlers import AicciHandler
 from jupyter_aicci.model.errors import AicciError, UserError
 from jupyter_aicci.model.ids import RUN_ID, RunId
 from jupyter_aicci.model.options import BY_FIELD, OPTIONS, Option, default_text, magic_line
@@ -91,10 +91,7 @@ class Rights(AicciHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.finish({"launch": await self._may("execute"), "stop": await self._may("write")})
-
-    async def _may(self, action: str) -> bool:
-        return bool(await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)))
+        self.finish({"launch": await self.may("execute"), "stop": await self.may("write")})
 
 
 class ShapeForecasts(LaunchHandler):
@@ -105,7 +102,11 @@ class ShapeForecasts(LaunchHandler):
     async def post(self) -> None:
         given = self.given()
         magic, wanted = magic_line(given), spec_of(given)
-        spec = await asyncio.to_thread(self._completed, wanted)
+        if await self.may("execute"):  # who may not run a program here is not told which files there are
+            wanted = await asyncio.to_thread(self._completed, wanted)
+        else:
+            wanted = replace(wanted, data=())
+        spec = replace(wanted, python=sys.executable)
         told = await self.ask("/v1/forecasts", {"spec": spec.to_json()})
         self.finish({"magic": magic} | told)
 
@@ -113,7 +114,7 @@ class ShapeForecasts(LaunchHandler):
         """With absolute paths and, where there is a program, which one it is."""
         mounts = check_mounts(wanted.data, base=self.here)
         data = [f"{mount.name}={mount.path}:{mount.mode}" for mount in mounts]
-        spec = parse_spec(wanted.to_json() | {"data": data, "python": sys.executable})
+        spec = parse_spec(wanted.to_json() | {"data": data})
         try:
             return self._with_program(spec)
         except AicciError:
@@ -142,7 +143,7 @@ class LaunchFile(LaunchHandler):
             raise UserError("bad_id", f"{run_id!r} is no run id; expected r and seven base-32 digits.", field="id")
         if not file:
             raise UserError("no_file", "no file was named. Nothing was submitted.", field="file")
-        threads, home = cast(Executor, self.settings["aicci_threads"]), cast(Home, self.settings["aicci_home"])
+        threads, home = cast(Executor, self.settings["aicci_launching"]), cast(Home, self.settings["aicci_home"])
         work = (home, RunId(run_id), file, given, self.here)
         summary = await asyncio.get_running_loop().run_in_executor(threads, launched, *work)
         self.set_status(201)

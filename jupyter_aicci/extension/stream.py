@@ -35,6 +35,9 @@ class Relay(AicciBase, WebSocketMixin, WebSocketHandler, JupyterHandler):
     async def get(self, *args: str) -> None:
         if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "read", RESOURCE)):
             raise web.HTTPError(403, f"User is not authorized to read on resource: {RESOURCE}.")
+        origin = self.request.headers.get("Origin")
+        if origin and not self.check_origin(origin):
+            raise web.HTTPError(403, "Cross origin websockets not allowed")  # before a service is started for it
         self._service = await self._connect(self.get_target(*args))
         self._relay_task: asyncio.Task[None] | None = None
         try:

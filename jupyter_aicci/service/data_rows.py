@@ -47,7 +47,7 @@ class DataRows:
     def _row(self, mount: Mount, run: Run) -> dict[str, Any]:
         known = self._sizes.get(mount.path)
         size = known[1] if known else None
-        exists = size is not None if known else Path(mount.path).exists()
+        exists = known is None or size is not None  # until it is measured, nobody asks a file system that may hang
         return {
             "name": mount.name,
             "uri": mount.path,

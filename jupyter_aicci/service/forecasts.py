@@ -47,10 +47,10 @@ class Forecasts:
         Raises `UserError` for a spec that means nothing on any shape.
         """
         spec = replace(self._desk.spec(body), owner=owner)
-        asked = self._asked(spec)
+        asked, refused = self._asked(spec)
         others = [shape.name for shape in self._desk.loop.line.shapes() if shape.name not in asked]
         answers = [await self._answer(spec, name) for name in (*asked, *others)]
-        return {"now_ns": self._desk.runs.clock.now_ns(), "asked": asked, "answers": answers}
+        return {"now_ns": self._desk.runs.clock.now_ns(), "asked": asked, "answers": answers, "refused": refused}
 
     def line(self) -> list[Json]:
         """What is expected of each run that waits, first in line first."""
@@ -63,17 +63,16 @@ class Forecasts:
             for summary in [runs.summary(run)]
         ]
 
-    def _asked(self, spec: RunSpec) -> list[str]:
-        """The shapes that the spec means; of `auto` the one that it would get, none where it can never run."""
-        if "auto" not in spec.shape:
-            return list(spec.shape)
+    def _asked(self, spec: RunSpec) -> tuple[list[str], str]:
+        """(the shapes that the spec means, of `auto` the one that it would get; why it would be refused as it stands, or "")"""
+        named = [] if "auto" in spec.shape else list(spec.shape)
         try:
             self._desk.refuse(FORECAST_ID, spec)
         except UserError as error:
             if error.code not in OF_ONE_SHAPE:
                 raise
-            return []
-        return [self._desk.loop.line.foresee(spec).placement.shape.name]
+            return named, error.message
+        return named or [self._desk.loop.line.foresee(spec).placement.shape.name], ""
 
     async def _answer(self, spec: RunSpec, shape: str) -> Json:
         narrowed = replace(spec, shape=(shape,))

@@ -26,8 +26,10 @@ class Bell:
 
     def __init__(self) -> None:
         self._next: asyncio.Future[None] | None = None
+        self.rings = 0  # so far: who was busy meanwhile can tell that it rang
 
     def ring(self) -> None:
+        self.rings += 1
         if self._next is not None and not self._next.done():
             self._next.set_result(None)
         self._next = None

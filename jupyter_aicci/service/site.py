@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BETWEEN_S, SHARE = 0.2, 20.0
 FORESEE_S = 5.0
+MOST_GONE = 10_000  # versions for which a page that is behind is told what has gone
 MOST_RUNS = 2_000  # rows that a page gets; older ones are counted
 
 Json = dict[str, Any]
@@ -65,6 +66,7 @@ class Site:
         self._gone: dict[RunId, int] = {}
         self._parts: dict[str, Part] = {}
         self._foreseen = Foreseen()
+        self._now_since: dict[str, int] = {}  # shapes that could start at once, and since when
         self._again_s = 0.0
 
     def whole(self) -> tuple[Json, int]:
@@ -126,6 +128,7 @@ class Site:
             del self._rows[run_id]
             self._ended.pop(run_id, None)
             self._gone[run_id] = self._version
+        self._gone = {run_id: version for run_id, version in self._gone.items() if version > self._version - MOST_GONE}
 
     def _shapes(self) -> list[Json]:
         """The shapes, each with when a run on one node of it would start that is sent now."""
@@ -138,11 +141,22 @@ class Site:
             self._foreseen = seen = Foreseen(room, found, least_s, max(done_s + FORESEE_S, least_s))
         return [row | foreseen for row, foreseen in zip(rows, seen.found, strict=True)]
 
+    def _since_when(self, shape: str, start_ns: int | None, *, now: bool) -> int | None:
+        """The start; one that could be at once keeps its moment as long as that is so, and is no news each time."""
+        before = self._now_since.get(shape) if now else None
+        if now:
+            self._now_since[shape] = before or start_ns or 0
+        else:
+            self._now_since.pop(shape, None)
+        return before or start_ns
+
     def _foresee(self, shape: str) -> Json:
         spec = RunSpec(shape=(shape,), owner=self._user)
         try:
             if refused := self._desk.loop.line.refusal(spec):
                 return {"start_ns": None, "never": refused.message}
-            return {"start_ns": moment_ns(self._desk.loop.line.foresee(spec).expected.start_s), "never": ""}
+            foreseen = self._desk.loop.line.foresee(spec)
+            start_ns = moment_ns(foreseen.expected.start_s)
+            return {"start_ns": self._since_when(shape, start_ns, now=not foreseen.why), "never": ""}
         except AicciError as error:
             return {"start_ns": None, "never": error.message}

@@ -52,13 +52,16 @@ class SiteStreamHandler(JsonHandler, WebSocketHandler):
 
     async def _follow(self) -> None:
         site, clock = self.desk.site, asyncio.get_running_loop().time
+        runs, heard = self.desk.runs, 0
         whole, version = site.whole()
         await self._send({"type": "site", "site": whole})
         while True:
             sent_s = clock()
-            await self.desk.runs.bell.wait(BEAT_S if self.desk.runs.unfinished() else IDLE_S)
+            if runs.bell.rings == heard:
+                await runs.bell.wait(BEAT_S if runs.unfinished() else IDLE_S)
             await asyncio.sleep(max(0.0, sent_s + BETWEEN_S - clock()))
             await site.ready()
+            heard = runs.bell.rings
             delta, version = site.since(version)
             if delta:
                 await self._send({"type": "site_delta", **delta})

@@ -466,6 +466,8 @@ export interface IForecasts {
   readonly magic: string;
   readonly now_ns: number;
   readonly asked: readonly string[];
+  /** Why what was asked for would be refused as it stands, or empty. */
+  readonly refused: string;
   readonly answers: readonly IShapeForecast[];
 }
 

@@ -7,6 +7,7 @@ import { Widget } from '@lumino/widgets';
 import { renderCard } from './card/card';
 import type { BokehUrl } from './chart/chart';
 import { PREFIX } from './card/dom';
+import { stateWord } from './card/words';
 import type { IRunLease } from './runs/registry';
 
 export class RunTab extends Widget {
@@ -35,7 +36,7 @@ export class RunTab extends Widget {
       if ('view' in model.state) {
         const { run } = model.state.view;
         this.title.label = `${run.icon} ${run.name || run.id}`;
-        this.title.caption = trans.__('Run %1, %2', run.id, run.state);
+        this.title.caption = trans.__('Run %1, %2', run.id, stateWord(run.state, trans));
       }
     };
     model.changed.connect(rename, this);

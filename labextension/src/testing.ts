@@ -281,7 +281,13 @@ export class PlayedSiteApi implements ISiteApi {
   options: ISiteApi['options'] = () => Promise.resolve([anOption()]);
   rights: ISiteApi['rights'] = () => Promise.resolve({ launch: true, stop: true });
   forecasts: ISiteApi['forecasts'] = () =>
-    Promise.resolve<IForecasts>({ magic: '%%aicci train', now_ns: aSite().now_ns, asked: [], answers: [] });
+    Promise.resolve<IForecasts>({
+      magic: '%%aicci train',
+      now_ns: aSite().now_ns,
+      asked: [],
+      answers: [],
+      refused: ''
+    });
   launch: ISiteApi['launch'] = id => Promise.resolve(aRun({ id }));
   stop: ISiteApi['stop'] = id => Promise.resolve(aRun({ id }));
 

@@ -25,7 +25,7 @@ import { plainLines } from './terminal';
 import { Tiles } from './tiles';
 import { Verdict } from './verdict';
 import { startWords, Waits } from './waits';
-import { chartWords } from './words';
+import { chartWords, stateWord } from './words';
 
 export interface ICardOptions {
   readonly trans: TranslationBundle;
@@ -227,7 +227,10 @@ class Card implements IDisposable {
       if (view.run.why !== null) {
         numbers.push(view.run.waiting, startWords(view, this._options.trans));
       }
-      setText(this._live, [view.run.name || view.run.id, view.run.state, ...numbers].join(', '));
+      setText(
+        this._live,
+        [view.run.name || view.run.id, stateWord(view.run.state, this._options.trans), ...numbers].join(', ')
+      );
     }
   }
 

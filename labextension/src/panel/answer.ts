@@ -149,7 +149,10 @@ function inColumn<T extends HTMLElement>(cell: T, name: string): T {
 }
 
 /** Of the shapes that were asked for the first that can run; they stand first. */
-function bestOf({ answers, asked }: IForecasts): IShapeForecast | undefined {
+function bestOf({ answers, asked, refused }: IForecasts): IShapeForecast | undefined {
+  if (refused) {
+    return { shape: asked[0] ?? '', forecast: null, refused }; // what fits one shape alone is among the others
+  }
   const mine = answers.slice(0, Math.max(1, asked.length));
   return mine.find(each => each.forecast) ?? answers[0];
 }

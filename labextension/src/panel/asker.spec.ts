@@ -14,7 +14,8 @@ function asking() {
     [];
   api.forecasts = (given, _, signal) =>
     new Promise<IForecasts>((resolve, reject) => {
-      const answer = (magic: string): void => resolve({ magic, now_ns: aSite().now_ns, asked: [], answers: [] });
+      const answer = (magic: string): void =>
+        resolve({ magic, now_ns: aSite().now_ns, asked: [], answers: [], refused: '' });
       asked.push({ given, signal, answer, fail: reject });
     });
   const asker = new Asker(api);

@@ -52,7 +52,7 @@ async function aForm(api = new PlayedSiteApi(), site = aSite()) {
 const answered = (...answers: IForecasts['answers']): PlayedSiteApi => {
   const api = new PlayedSiteApi();
   const magic = '%%aicci train --nodes 2';
-  api.forecasts = () => Promise.resolve({ magic, now_ns: NOW_NS, asked: [answers[0]!.shape], answers });
+  api.forecasts = () => Promise.resolve({ magic, now_ns: NOW_NS, asked: [answers[0]!.shape], answers, refused: '' });
   return api;
 };
 
@@ -156,7 +156,7 @@ test('an error stands at its field, opens what hides it, and goes with the next 
   const input = field('time_limit').querySelector('input')!;
   expect(input.value).toBe('soon');
   expect(input.getAttribute('aria-invalid')).toBe('true');
-  api.forecasts = () => Promise.resolve({ magic: '', now_ns: NOW_NS, asked: [], answers: [] });
+  api.forecasts = () => Promise.resolve({ magic: '', now_ns: NOW_NS, asked: [], answers: [], refused: '' });
   await type('time_limit', '2h');
   expect(error('time_limit')).toBe('');
 });

@@ -12,7 +12,7 @@ import { button, el, setText } from '../card/dom';
 import { clock } from '../card/words';
 import type { IDataRow, IQueueRow, IShapeRow, ISite } from '../protocol';
 import { hasEnded } from '../runs/merge';
-import { siteOf, type ISiteModel, type SiteState } from '../site/model';
+import { NO_SOCKET, siteOf, type ISiteModel, type SiteState } from '../site/model';
 import { parseKept, type IKeeper, type IPanelActions } from './actions';
 import { DataRow } from './data';
 import { LaunchForm } from './form';
@@ -164,7 +164,7 @@ export class PanelView implements IDisposable {
       live: '',
       loading: trans.__('Connecting to the service…'),
       interrupted: trans.__('Connection lost %1 ago, trying again…', since),
-      down: 'message' in state ? [state.message, state.hint].filter(Boolean).join('\n') : ''
+      down: 'message' in state ? [reasonOf(state.message, trans), state.hint].filter(Boolean).join('\n') : ''
     };
     setText(this._bannerWords, words[state.kind]);
     this._banner.title = state.kind === 'interrupted' ? [state.message, state.hint].filter(Boolean).join('\n') : '';
@@ -259,4 +259,13 @@ export class PanelView implements IDisposable {
   private readonly _sections: readonly Section[];
   private readonly _banner: HTMLElement;
   private readonly _body: HTMLElement;
+}
+
+/** What a connection that never opened is told by. */
+function reasonOf(message: string, trans: TranslationBundle): string {
+  return message === NO_SOCKET
+    ? trans.__(
+        'The Jupyter server answers, but no WebSocket opens: a proxy may not let it through, or an older service runs.'
+      )
+    : message;
 }

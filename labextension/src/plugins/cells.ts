@@ -4,7 +4,7 @@
  * Where they stand is in schema/cells.json. Rule: which run a cell means is read from its output, which names it.
  */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import type { Cell, CodeCell } from '@jupyterlab/cells';
+import type { Cell, CodeCell, ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { runIcon, stopIcon } from '@jupyterlab/ui-components';
@@ -48,7 +48,7 @@ export const cells: JupyterFrontEndPlugin<void> = {
       caption: trans.__('End the run that this cell launched'),
       icon: stopIcon,
       isVisible: () => active() !== null,
-      isEnabled: lives,
+      isEnabled: () => lives() && app.commands.isEnabled(CommandIDs.stopRun),
       describedBy: { args: { type: 'object', properties: {} } },
       execute: () => execute(CommandIDs.stopRun)
     });
@@ -67,11 +67,11 @@ export const cells: JupyterFrontEndPlugin<void> = {
       }
     };
     site.changed.connect(tell);
-    let watched: Cell | null = null;
+    let watched: ICellModel | null = null; // the model: a cell whose notebook was closed has none any more
     notebooks.activeCellChanged.connect((_, cell) => {
-      watched?.model.contentChanged.disconnect(tell);
-      watched = cell;
-      watched?.model.contentChanged.connect(tell);
+      watched?.contentChanged.disconnect(tell);
+      watched = cell?.model ?? null;
+      watched?.contentChanged.connect(tell);
       tell();
     });
   }

@@ -2,7 +2,7 @@
  * Which run a command means: the one that it is told, the row under the context menu, or one that the person chooses.
  */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { InputDialog } from '@jupyterlab/apputils';
+import { InputDialog, showErrorMessage } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
@@ -16,6 +16,7 @@ export const idArgs: ReadonlyJSONObject = {
   type: 'object',
   properties: {
     id: { type: 'string', description: 'The id of the run; without it, the person is asked' },
+    isContext: { type: 'boolean', description: 'Whether it stands in the context menu of a run' },
     isPalette: { type: 'boolean', description: 'Whether it stands in the command palette or a menu' }
   }
 };
@@ -32,14 +33,30 @@ export function runChooser(app: JupyterFrontEnd, site: ISite, trans: Translation
     if (typeof args.id === 'string') {
       return args.id;
     }
-    const row = args.isPalette ? undefined : app.contextMenuHitTest(node => Boolean(node.dataset.runId));
-    return row?.dataset.runId ?? (await asked((siteOf(site.state)?.runs ?? []).filter(fits), title, trans));
+    const row = args.isContext ? app.contextMenuHitTest(node => Boolean(node.dataset.runId)) : undefined;
+    return row?.dataset.runId ?? (await asked((await runsOf(site)).filter(fits), title, trans));
   };
+}
+
+/** The runs, once the service has told them; it is asked where nobody has yet. */
+async function runsOf(site: ISite): Promise<readonly ISummary[]> {
+  site.open();
+  if (!siteOf(site.state)) {
+    await new Promise<void>(resolve => {
+      const done = (): void => {
+        site.changed.disconnect(done);
+        resolve();
+      };
+      site.changed.connect(done);
+    });
+  }
+  return siteOf(site.state)?.runs ?? [];
 }
 
 async function asked(runs: readonly ISummary[], title: string, trans: TranslationBundle): Promise<string | null> {
   const items = runs.map(run => [run.name, run.id, stateWord(run.state, trans)].filter(Boolean).join(' · '));
   if (!items.length) {
+    await showErrorMessage(title, trans.__('There is no such run.'));
     return null;
   }
   const { button, value } = await InputDialog.getItem({ title, items });

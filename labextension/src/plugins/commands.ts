@@ -94,7 +94,7 @@ function addNotebookCommands({ app, trans, choose }: IContext, notebooks: INoteb
     label: trans.__('Insert a Training Cell'),
     caption: trans.__('A cell that begins with %%aicci train, below the active one'),
     describedBy: { args: { type: 'object', properties: { magic: { type: 'string' } } } },
-    execute: args => insertLine(notebooks, typeof args.magic === 'string' ? args.magic : '%%aicci train', trans)
+    execute: args => insertLine(app, notebooks, typeof args.magic === 'string' ? args.magic : '%%aicci train', trans)
   });
   app.commands.addCommand(CommandIDs.insertAttach, {
     label: trans.__('Attach to Run in a Cell'),
@@ -103,7 +103,7 @@ function addNotebookCommands({ app, trans, choose }: IContext, notebooks: INoteb
     execute: async args => {
       const id = await choose(args, trans.__('Attach to a run'), () => true);
       if (id) {
-        await insertLine(notebooks, `%aicci attach ${id}`, trans);
+        await insertLine(app, notebooks, `%aicci attach ${id}`, trans);
       }
     }
   });

@@ -3,6 +3,7 @@
  *
  * Rule: a cell that is written is not run. Where the kernel may not know the magic, the cell that brings it is written too.
  */
+import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { NotebookActions, type INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -11,18 +12,26 @@ const LOAD = '%load_ext jupyter_aicci';
 const KERNEL = 'aicci';
 
 /** A code cell that begins with this line, below the active one, ready to be written on. Rejects where no notebook is open. */
-export function insertLine(notebooks: INotebookTracker, line: string, trans: TranslationBundle): Promise<void> {
+export async function insertLine(
+  app: JupyterFrontEnd,
+  notebooks: INotebookTracker,
+  line: string,
+  trans: TranslationBundle
+): Promise<void> {
   const panel = notebooks.currentWidget;
   if (!panel) {
-    return Promise.reject(new Error(trans.__('No notebook is open: open one, then insert the cell.')));
+    throw new Error(trans.__('No notebook is open: open one, then insert the cell.'));
   }
   if (!knowsMagic(panel)) {
     insert(panel, LOAD);
   }
   insert(panel, line.startsWith('%%') ? `${line}\n` : line);
-  void NotebookActions.focusActiveCell(panel.content, { waitUntilReady: true });
+  app.shell.activateById(panel.id); // whoever asked from a side panel is to write on in the cell
+  await panel.content.activeCell?.ready;
   panel.content.mode = 'edit';
-  return Promise.resolve();
+  const editor = panel.content.activeCell?.editor;
+  editor?.setCursorPosition({ line: editor.lineCount - 1, column: 0 });
+  editor?.focus();
 }
 
 function insert(panel: NotebookPanel, text: string): void {
@@ -35,8 +44,6 @@ function insert(panel: NotebookPanel, text: string): void {
     NotebookActions.changeCellType(content, 'code');
     content.activeCell?.model.sharedModel.setSource(text);
   }
-  const editor = content.activeCell?.editor;
-  editor?.setCursorPosition({ line: editor.lineCount - 1, column: 0 });
 }
 
 function knowsMagic(panel: NotebookPanel): boolean {

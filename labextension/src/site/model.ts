@@ -41,6 +41,9 @@ export type SiteState =
   | { readonly kind: 'interrupted'; readonly site: ISite; readonly message: string; readonly hint: string }
   | { readonly kind: 'down'; readonly message: string; readonly hint: string };
 
+/** The server answers, but the connection over which news come does not open, or was closed by a service that restarts. */
+export const NO_SOCKET = 'no WebSocket';
+
 /** The site that a state holds, if any. */
 export function siteOf(state: SiteState): ISite | null {
   return 'site' in state ? state.site : null;
@@ -121,7 +124,7 @@ export class SiteModel implements ISiteModel {
     try {
       await this.api.siteStream(message => this._take(message), this.signal);
       await this.api.wake(this.signal); // the socket does not say why it closed: this does
-      this._interrupt('', '');
+      this._interrupt(NO_SOCKET, '');
     } catch (error) {
       const hint = error instanceof ApiError ? error.hint : '';
       this._interrupt(error instanceof Error ? error.message : String(error), hint);
