@@ -22,7 +22,7 @@ export const asItIs: Say = text => text;
 const CONTEXT = 'service';
 
 /** Longer than any sentence of ours; and so many are remembered. */
-const MOST_CHARS = 2_000;
+const MOST_CHARS = 1_000;
 const MOST_KEPT = 2_000;
 
 /** Of a sentence that has joints inside, joints included. */
