@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_aicci.client.program import Program, discard, lay_out
-from jupyter_aicci.model.errors import AicciError, HostError, UserError
+from jupyter_aicci.model.errors import AicciError, ConflictError, HostError, UserError
 from jupyter_aicci.model.ids import RunId
 from jupyter_aicci.store.paths import Home
 
@@ -40,7 +40,15 @@ def test_a_cell_and_its_values_are_laid_out(home: Home) -> None:
 def test_a_second_time_changes_nothing(home: Home) -> None:
     """The same submit sent twice is one run; what is there stays as it is."""
     lay_out(home, RUN, Program(text="first"))
-    assert not lay_out(home, RUN, Program(text="second")).fresh
+    assert not lay_out(home, RUN, Program(text="first")).fresh
+    assert (home.src_dir(RUN) / "cell.py").read_text() == "first"
+
+
+def test_another_program_under_the_same_id_is_refused(home: Home) -> None:
+    """A program that was edited between two tries must not run as it was."""
+    lay_out(home, RUN, Program(text="first"))
+    with pytest.raises(ConflictError, match="another program"):
+        lay_out(home, RUN, Program(text="second"))
     assert (home.src_dir(RUN) / "cell.py").read_text() == "first"
 
 

@@ -112,6 +112,33 @@ def test_a_file_that_cannot_run_leaves_nothing_behind(jupyter: Jupyter, client: 
     assert not (aicci_home / "runs" / SECOND).exists()
 
 
+def test_a_file_that_was_edited_since_is_another_run(jupyter: Jupyter, client: Client, aicci_home: Path) -> None:
+    """What an unanswered launch has left under its id never runs in place of what is there now."""
+    body = {"id": FIRST, "file": script(jupyter)}
+    assert jupyter.ask("aicci/api/launch", "POST", body).status == 201
+    client.run(FIRST).wait(60)
+    script(jupyter, text="print('better')\n")
+    again = jupyter.ask("aicci/api/launch", "POST", body)
+    assert (again.status, again.json["code"]) == (409, "id_taken")
+    assert client.run(FIRST).logs() == "trained\n"
+
+
+def test_what_is_no_program_is_not_read(jupyter: Jupyter) -> None:
+    """A device, a folder and a huge file are refused by their kind."""
+    with (jupyter.root / "huge.py").open("wb") as file:
+        file.truncate(1 << 32)
+    for file in ("/dev/zero", str(jupyter.root), "huge.py"):
+        answer = jupyter.ask("aicci/api/launch", "POST", {"id": SECOND, "file": file})
+        assert (answer.status, answer.json["code"]) == (400, "bad_file"), file
+
+
+def test_what_auto_would_be_refused_for_is_said(jupyter: Jupyter) -> None:
+    """Not what one shape alone would give."""
+    told = jupyter.ask("aicci/api/forecasts", "POST", {"given": {"nodes": "4000"}}).json
+    assert told["asked"] == []
+    assert "can never start" in told["refused"]
+
+
 def test_a_program_that_ran_before_is_known_again(jupyter: Jupyter, client: Client) -> None:
     """Of a file whose runs have ended, what its end would take and cost, and why there is no speed-up to tell."""
     file = script(jupyter, text=plain_program(40, 0.01))
@@ -140,6 +167,11 @@ def test_who_may_only_look_is_told_so(tmp_path: Path, client: Client) -> None:
     jupyter.start()
     try:
         assert jupyter.ask("aicci/api/rights").json == {"launch": False, "stop": False}
+        body = {"given": {"data": ["x=/root/.ssh/id"]}, "file": "/etc/passwd"}
+        told = jupyter.ask("aicci/api/forecasts", "POST", body)
+        assert told.status == 200, "nor is one told which files there are"
+        assert "ssh" not in json.dumps(told.json["answers"])
+        assert told.json["answers"][0]["forecast"]["spec"]["fingerprint"] == ""
     finally:
         jupyter.stop()
 
