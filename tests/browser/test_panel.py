@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from jupyter_builders import ONLY_LOOKING, Jupyter, kill_service
-from live import submit, until
+from live import ended, submit, until
 from page_builders import Notebook, until_told
 from panel_builders import PANEL, Panel, home_of_the_test, journaled
 from playwright.sync_api import Browser
@@ -18,6 +18,14 @@ from jupyter_aicci.client import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
+TEAM = """
+[queues.team-a]
+limit = { cpu = 2 }
+[prices]
+currency = "USD"
+cpux1 = "0.36"
+cpux2 = "0.72"
+"""
 FRAMES_JS = """async () => {
   const list = document.querySelector('.jp-aicci-list');
   let most = 0;
@@ -215,6 +223,46 @@ def test_a_thousand_runs_are_a_list_of_which_few_are_in_the_document(
     panel.section("runs").locator("input[type=search]").fill("sweep-77")
     notebook.until(lambda: panel.rows().count() == 11, "the search finds 77 and 770 to 779")
     notebook.shot("panel-many")
+    assert notebook.errors == []
+
+
+def test_the_panel_as_a_team_sees_it(
+    opened: Callable[..., Notebook], client: Client, aicci_home: Path, tmp_path: Path
+) -> None:
+    """States in words, money, a queue with its limit, a data set with its size; the status bar says the sum of it."""
+    aicci_home.mkdir(parents=True, exist_ok=True)
+    (aicci_home / "config.toml").write_text(TEAM)
+    images, finish = tmp_path / "images", tmp_path / "finish"
+    images.mkdir()
+    (images / "train.bin").write_bytes(bytes(2_000_000))
+    mine = {"shape": ["cpux1"], "queue": "team-a"}
+    done = submit(client, "print('done')", name="resnet-base", **mine)
+    failed = submit(client, "raise ValueError('bad batch')", name="vit-huge", **mine)
+    ended(done), ended(failed)
+    run = submit(client, until_told(finish), name="resnet-a", data=[f"images={images}:mount"], time_limit="20m", **mine)
+    until(lambda: run.summary()["state"] == "running", limit_s=60)
+    waits = submit(client, until_told(finish), name="sweep-17", nodes=2, **mine)
+    notebook = opened("")
+    panel = Panel(notebook).open()
+    panel.widen(340)
+    panel.wait_row(run.id, "running", "cpux1", "$0.")
+    panel.wait_row(done.id, "succeeded", "$0.00")
+    panel.wait_row(failed.id, "failed", "user error")
+    panel.wait_row(waits.id, "queued", "in ≈", "–")
+    data = panel.section("data")
+    notebook.until(lambda: "2 MB" in data.inner_text() and "1 node" in data.inner_text(), "the data set is measured")
+    assert re.search(r"team-a\s+1 · – · 2\s+CPUs", panel.section("queues").inner_text())
+    status = notebook.page.locator(".jp-aicci-status-press")
+    notebook.until(lambda: "1 running · $0.36/h" in status.inner_text(), "the status bar says what it costs")
+    assert "team-a 1/2 CPUs" in status.inner_text()
+
+    data.get_by_role("button").filter(has_text="images").click()
+    panel.field("queue").select_option("team-a")
+    panel.field("nodes").fill("2")
+    notebook.until(lambda: "place 2 in line" in panel.answer(), "the form says that it would wait")
+    assert "$0.72/h" in panel.answer()
+    notebook.shot("panel-team")
+    finish.touch()
     assert notebook.errors == []
 
 
