@@ -168,13 +168,13 @@ function optionIn(say: Say, row: IOptionRow): IOptionRow {
   return { ...row, help: say(row.help) };
 }
 
-function forecastsIn(say: Say, { answers, ...rest }: IForecasts): IForecasts {
+function forecastsIn(say: Say, { answers, refused, ...rest }: IForecasts): IForecasts {
   const inWords = answers.map(answer => ({
     ...answer,
     forecast: answer.forecast && forecastIn(say, answer.forecast),
     refused: say(answer.refused)
   }));
-  return { ...rest, answers: inWords };
+  return { ...rest, answers: inWords, refused: say(refused) };
 }
 
 function forecastIn(say: Say, forecast: IForecast): IForecast {
