@@ -13,7 +13,7 @@ from PIL import Image
 
 SHOWN = "lab-light-en"
 TILE = (960, 600)
-COLUMNS, COLOURS = 3, 64
+COLUMNS, COLOURS = 3, 256
 
 
 def small(image: Image.Image, path: Path) -> None:
