@@ -46,7 +46,8 @@ def lay_out(home: Home, run_id: RunId, program: Program) -> LaidOut:
     """
     target, source = home.run_dir(run_id), _within(program.source)
     if target.exists():
-        _must_be(program, home.src_dir(run_id) / source, run_id)
+        if program.text:  # without one it is what somebody has laid out there
+            _must_be(program, home.src_dir(run_id) / source, run_id)
         return LaidOut(fresh=False)
     values = pickled(program.push)
     prepare(home)

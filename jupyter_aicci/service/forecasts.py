@@ -18,7 +18,6 @@ from jupyter_aicci.model.spec import RunSpec
 from jupyter_aicci.model.text import NOT_SET, money
 from jupyter_aicci.provision import launcher_environment, rank_environment
 from jupyter_aicci.service.limits import moment_ns
-from jupyter_aicci.service.outlooks import outlook
 
 if TYPE_CHECKING:
     from jupyter_aicci.service.desk import Desk
@@ -75,6 +74,10 @@ class Forecasts:
         return named or [self._desk.loop.line.foresee(spec).placement.shape.name], ""
 
     async def _answer(self, spec: RunSpec, shape: str) -> Json:
+        from jupyter_aicci.service.outlooks import (
+            outlook,
+        )  # brings the scheduler, which a service does without until it is asked
+
         narrowed = replace(spec, shape=(shape,))
         try:
             told = self._of(narrowed)

@@ -64,6 +64,7 @@ def test_launching_watching_and_stopping_need_no_mouse(opened: Callable[..., Not
     page.keyboard.press("Enter")
     code = page.locator(".jp-Notebook .jp-CodeCell .cm-content").filter(has_text="%%aicci train --name 'by keys'")
     code.wait_for()
+    page.wait_for_function("document.activeElement?.classList.contains('cm-content')")
     page.keyboard.type(ONE_LINE)
     page.keyboard.press("Shift+Enter")
     notebook.until(lambda: bool(client.runs()) and state_of(client, "by keys") == "running", "the run is running")

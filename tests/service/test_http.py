@@ -264,7 +264,7 @@ def test_shapes_and_queues_say_what_is_free(served: Served, engine: Scripted) ->
     assert served.call("GET", "/v1/queues") == [
         {
             "name": "default", "parent": "", "weight": 1.0, "priority": 0, "guarantee": {}, "deserved": {}, "limit": {},
-            "used": {"cpu": 3.0}, "running": 1, "queued": 1, "users": [""],
+            "used": {"cpu": 3.0}, "running": 1, "queued": 1, "users": [""], "capacity": {"cpu": 4.0, "memory": 1 << 34},
         }
     ]  # fmt: skip
 
