@@ -142,6 +142,7 @@ class Notebook:
 
     def save(self) -> nbformat.NotebookNode:
         """Ctrl+S; the notebook as it lies on disk then."""
+        self.close_dialogs()
         before = self.path.stat().st_mtime_ns
         self.command_mode()
         self.page.keyboard.press("Control+s")
