@@ -2,8 +2,8 @@
 
 In: the desk. Out: `whole` for who has nothing, `since` for who has a version of it.
 Rule 1: worked out once for all watchers, when one of them asks, and at most every `BETWEEN_S`; nobody watching costs nothing.
-Rule 2: a run that has ended is made into a row once; those that live, again at each look. Looks never take more than a
-twentieth of the service's time.
+Rule 2: a run that has ended is made into a row once; those that live, again at each look. Looks take about a
+twentieth of the service's time, and there is one a second.
 Rule 3: when the next run of a shape would start is asked of the scheduler when what is free has changed, and every `FORESEE_S`.
 """
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_aicci.service.desk import Desk
 
 BETWEEN_S, SHARE = 0.2, 20.0
+MOST_PAUSE_S = 1.0  # the first look brings the scheduler in, and must not hide what happens for seconds after it
 FORESEE_S = 5.0
 MOST_GONE = 10_000  # versions for which a page that is behind is told what has gone
 MOST_RUNS = 2_000  # rows that a page gets; older ones are counted
@@ -106,7 +107,7 @@ class Site:
         self._take("queues", self._desk.queues())
         self._take("data", self.data.rows(shown))
         took_s = time.monotonic() - began_s
-        self._again_s = began_s + max(BETWEEN_S, SHARE * took_s)
+        self._again_s = began_s + took_s + min(max(BETWEEN_S, SHARE * took_s), MOST_PAUSE_S)
 
     def _take(self, name: str, value: Any) -> None:
         known = self._parts.get(name)

@@ -11,46 +11,17 @@ import asyncio
 import json
 from typing import Any
 
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
-
-from jupyter_aicci.service.http import LOG, JsonHandler
+from jupyter_aicci.service.watching import WatchHandler
 
 BETWEEN_S = 0.25
 BEAT_S = 1.0
 IDLE_S = 5.0  # where no run lives: other users' runs and sizes of data change what is shown
 
 
-class SiteStreamHandler(JsonHandler, WebSocketHandler):
+class SiteStreamHandler(WatchHandler):
     """WS /v1/stream"""
 
-    async def get(self) -> None:
-        self._closed = asyncio.Event()
-        await WebSocketHandler.get(self)
-
-    def check_origin(self, origin: str) -> bool:
-        """The socket's mode and SO_PEERCRED decide, not a browser's header."""
-        return True
-
-    def open(self, *args: str, **kwargs: str) -> None:
-        self._pump_task = asyncio.ensure_future(self._pump())
-
-    def on_message(self, message: str | bytes) -> None:
-        """A watcher has nothing to say."""
-
-    def on_close(self) -> None:
-        self._closed.set()
-        self._pump_task.cancel()
-
-    async def _pump(self) -> None:
-        try:
-            await self._follow()
-        except (WebSocketClosedError, asyncio.CancelledError):
-            pass
-        except Exception:
-            LOG.exception("the stream of the site broke off")
-            self.close(1011, "the service's log has the reason")
-
-    async def _follow(self) -> None:
+    async def pump(self) -> None:
         site, clock = self.desk.site, asyncio.get_running_loop().time
         runs, heard = self.desk.runs, 0
         whole, version = site.whole()

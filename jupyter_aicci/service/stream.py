@@ -12,12 +12,10 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
-
 from jupyter_aicci.model.errors import UserError
 from jupyter_aicci.model.ids import RunId
-from jupyter_aicci.service.http import LOG, JsonHandler
 from jupyter_aicci.service.logs import Tail
+from jupyter_aicci.service.watching import WatchHandler
 
 if TYPE_CHECKING:
     from jupyter_aicci.model.run import Run
@@ -29,40 +27,20 @@ BEAT_S = 1.0  # time and cost move on the screen without frames
 MOST_RANKS = 64
 
 
-class StreamHandler(JsonHandler, WebSocketHandler):
+class StreamHandler(WatchHandler):
     """WS /v1/runs/REF/stream?cursor=N&width_px=800&ranks=0: the view holds everything, so also all that came after `cursor`."""
 
     async def get(self, ref: str) -> None:
         self._run_id = self.desk.runs.find(ref).id
         self._width_px = self.whole("width_px", 800, low=50, high=10_000)
         self._tail = Tail(self.desk.home, self._ranks())
-        self._closed = asyncio.Event()
-        await WebSocketHandler.get(self, ref)
+        await super().get(ref)
 
-    def check_origin(self, origin: str) -> bool:
-        """The socket's mode and SO_PEERCRED decide, not a browser's header."""
-        return True
-
-    def open(self, *args: str, **kwargs: str) -> None:
-        self._pump_task = asyncio.ensure_future(self._pump())
-
-    def on_message(self, message: str | bytes) -> None:
-        """A watcher has nothing to say."""
-
-    def on_close(self) -> None:
-        self._closed.set()
-        self._pump_task.cancel()
-
-    async def _pump(self) -> None:
+    async def pump(self) -> None:
         self.desk.watchers[self._run_id] += 1
         try:
             await Watcher(self, self._run_id, self._tail, self._width_px).follow()
-            await self._closed.wait()
-        except (WebSocketClosedError, asyncio.CancelledError):
-            pass
-        except Exception:
-            LOG.exception("the stream of run %s broke off", self._run_id)
-            self.close(1011, "the service's log has the reason")
+            await self.closed.wait()
         finally:
             self.desk.watchers[self._run_id] -= 1
 

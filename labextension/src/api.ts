@@ -7,21 +7,8 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import type {
-  Given,
-  IBundle,
-  IErrorBody,
-  IFigure,
-  IForecasts,
-  ILogPart,
-  IOptionRow,
-  IRights,
-  ISummary,
-  IView,
-  Message,
-  Palette,
-  SiteMessage
-} from './protocol';
+import type { IBundle, IErrorBody, IFigure, ILogPart, ISummary, IView, Message, Palette } from './protocol';
+import type { Given, IForecasts, IOptionRow, IRights, SiteMessage } from './site/protocol';
 import { ApiError, type ILogAsked, type ILogRef, type IRunApi } from './runs/model';
 import type { IProgram, ISiteApi } from './site/model';
 

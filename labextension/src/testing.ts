@@ -1,9 +1,9 @@
 /** Builders for the tests: a view as the service sends it, and an API whose connections the test plays. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import type { IDelta, ISummary, IView, Message } from './protocol';
 import type {
   IDataRow,
-  IDelta,
   IForecast,
   IForecasts,
   IOptionRow,
@@ -11,11 +11,8 @@ import type {
   IShapeRow,
   ISite,
   ISiteDelta,
-  ISummary,
-  IView,
-  Message,
   SiteMessage
-} from './protocol';
+} from './site/protocol';
 import type { IRunApi } from './runs/model';
 import type { ISiteApi } from './site/model';
 

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_builders import ONLY_LOOKING, Jupyter, kill_service, open_stream, plain_program, service_of_the_test
+from jupyter_builders import ONLY_LOOKING, Jupyter, kill_service, open_stream, plain_program
 
 from jupyter_aicci.client import Client
 from jupyter_aicci.model.options import OPTIONS
 
 FIRST, SECOND = "raaaaaa1", "raaaaaa2"
-
-
-@pytest.fixture
-def client(aicci_home: Path) -> Iterator[Client]:
-    with service_of_the_test() as client:
-        yield client
-
-
-@pytest.fixture
-def jupyter(tmp_path: Path, client: Client) -> Iterator[Jupyter]:
-    server = Jupyter(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def script(jupyter: Jupyter, name: str = "train.py", text: str = "print('trained')\n") -> str:
@@ -167,10 +152,10 @@ def test_who_may_only_look_is_told_so(tmp_path: Path, client: Client) -> None:
     jupyter.start()
     try:
         assert jupyter.ask("aicci/api/rights").json == {"launch": False, "stop": False}
-        body = {"given": {"data": ["x=/root/.ssh/id"]}, "file": "/etc/passwd"}
+        body = {"given": {"data": [f"x={tmp_path}/hidden"]}, "file": str(tmp_path / "jupyter.log")}
         told = jupyter.ask("aicci/api/forecasts", "POST", body)
         assert told.status == 200, "nor is one told which files there are"
-        assert "ssh" not in json.dumps(told.json["answers"])
+        assert "/hidden" not in json.dumps(told.json["answers"])
         assert told.json["answers"][0]["forecast"]["spec"]["fingerprint"] == ""
     finally:
         jupyter.stop()

@@ -34,7 +34,7 @@ def source(repository: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def interfaces(source: Path) -> Interfaces:
-    text = (source / "protocol.ts").read_text()
+    text = "\n".join((source / name).read_text() for name in ("protocol.ts", "site/protocol.ts"))
     found: Interfaces = {}
     for name, body in re.findall(r"export interface (\w+) \{\n(.*?)\n\}", text, re.DOTALL):
         fields = re.findall(r"^  readonly (?:'([^']+)'|(\w+))(\??):", body, re.MULTILINE)

@@ -9,7 +9,7 @@ import { button, el, setText } from '../card/dom';
 import { momentWords } from '../card/waits';
 import { span } from '../card/words';
 import { moneyWords } from '../chart/values';
-import type { IForecast, IForecasts, IOutlook, IShapeForecast } from '../protocol';
+import type { IForecast, IForecasts, IOutlook, IShapeForecast } from '../site/protocol';
 import { numberWords } from '../words/intl';
 import { NONE, priceWords, short, startWord } from './words';
 

@@ -1,4 +1,4 @@
-import type { Given, IForecasts } from '../protocol';
+import type { Given, IForecasts } from '../site/protocol';
 import { aSite, PlayedSiteApi } from '../testing';
 import { Asker, TYPING_MS } from './asker';
 

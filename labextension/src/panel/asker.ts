@@ -6,7 +6,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Given, IForecasts } from '../protocol';
+import type { Given, IForecasts } from '../site/protocol';
 import type { IProgram, ISiteApi } from '../site/model';
 
 export interface IQuestion {

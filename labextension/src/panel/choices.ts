@@ -5,7 +5,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { ISite } from '../protocol';
+import type { ISite } from '../site/protocol';
 import { mountText } from './data';
 import {
   amountWords,

@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { button, el, setText } from '../card/dom';
-import type { IDataRow } from '../protocol';
+import type { IDataRow } from '../site/protocol';
 import { setTitle, type IRow } from './rows';
 import { cachedWords, short, sizeWords } from './words';
 

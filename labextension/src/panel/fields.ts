@@ -7,7 +7,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { el, setText } from '../card/dom';
-import type { IOptionRow, ISite } from '../protocol';
+import type { IOptionRow, ISite } from '../site/protocol';
 import { CHOICES, choiceLine, type IChoice } from './choices';
 import { RepeatedField } from './repeated';
 import { optionWord } from './words';

@@ -1,7 +1,7 @@
 /**
  * @jest-environment jsdom
  */
-import type { IForecasts, IOptionRow } from '../protocol';
+import type { IForecasts, IOptionRow } from '../site/protocol';
 import { ApiError } from '../runs/model';
 import { aDataSet, aForecast, anOption, aRun, aShape, aSite, english, PlayedSiteApi } from '../testing';
 import { TYPING_MS } from './asker';

@@ -8,7 +8,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 
 import { button, el, setText } from '../card/dom';
-import type { Given, IDataRow, IOptionRow, IRights, ISite, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { Given, IDataRow, IOptionRow, IRights, ISite } from '../site/protocol';
 import { ApiError } from '../runs/model';
 import type { ISiteApi } from '../site/model';
 import type { IPanelActions } from './actions';

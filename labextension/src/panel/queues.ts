@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { el, setText } from '../card/dom';
-import type { IQueueRow } from '../protocol';
+import type { IQueueRow } from '../site/protocol';
 import { Bar, setTitle, type IRow } from './rows';
 import { amountWords, fill, mainResource, resourceWord, short } from './words';
 

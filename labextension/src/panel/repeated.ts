@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { button, el } from '../card/dom';
-import type { IOptionRow, ISite } from '../protocol';
+import type { IOptionRow, ISite } from '../site/protocol';
 import { PROPOSALS, type IChoice } from './choices';
 import type { IControl, Typed } from './fields';
 import { optionWord } from './words';

@@ -7,7 +7,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { el, setText } from '../card/dom';
 import { stateWord } from '../card/words';
-import type { ISite, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { ISite } from '../site/protocol';
 import type { IKept, IPanelActions } from './actions';
 import { VirtualList, type IListRow } from './list';
 import { sayIn, setTitle } from './rows';

@@ -6,7 +6,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { button, el, setText } from '../card/dom';
-import type { Given, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { Given } from '../site/protocol';
 import { ApiError } from '../runs/model';
 import { Intent } from './intent';
 

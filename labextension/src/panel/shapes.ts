@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { el, setText } from '../card/dom';
-import type { IShapeRow } from '../protocol';
+import type { IShapeRow } from '../site/protocol';
 import { Bar, setTitle, type IRow } from './rows';
 import { priceTitle, priceWords, shapeWords, short, startWord } from './words';
 

@@ -10,7 +10,7 @@ import { Signal } from '@lumino/signaling';
 
 import { button, el, setText } from '../card/dom';
 import { clock } from '../card/words';
-import type { IDataRow, IQueueRow, IShapeRow, ISite } from '../protocol';
+import type { IDataRow, IQueueRow, IShapeRow, ISite } from '../site/protocol';
 import { hasEnded } from '../runs/merge';
 import { NO_SOCKET, siteOf, type ISiteModel, type SiteState } from '../site/model';
 import { parseKept, type IKeeper, type IPanelActions } from './actions';

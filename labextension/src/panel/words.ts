@@ -7,7 +7,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { exitWord, clock, span, stateWord, whyWord } from '../card/words';
 import { moneyWords, valueWords } from '../chart/values';
-import type { Amounts, IDataRow, IPrice, IQueueRow, IShapeRow, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { Amounts, IDataRow, IPrice, IQueueRow, IShapeRow } from '../site/protocol';
 import { hasEnded } from '../runs/merge';
 import { numberWords } from '../words/intl';
 

@@ -8,7 +8,8 @@ import { Clipboard, Dialog, ICommandPalette, showDialog, showErrorMessage } from
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 
-import type { IRights, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { IRights } from '../site/protocol';
 import { hasEnded } from '../runs/merge';
 import { siteOf } from '../site/model';
 import { CommandIDs, DOMAIN, ISite, PluginIDs } from '../tokens';

@@ -9,7 +9,8 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 
 import { stateWord } from '../card/words';
-import type { ISite as ISiteRows, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { ISite as ISiteRows } from '../site/protocol';
 import { hasEnded } from '../runs/merge';
 import { siteOf } from '../site/model';
 import { CommandIDs, DOMAIN, ISite, PluginIDs } from '../tokens';

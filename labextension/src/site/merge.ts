@@ -3,7 +3,8 @@
  *
  * Pure. Runs stay newest first, as the service sends them.
  */
-import type { ISite, ISiteDelta, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { ISite, ISiteDelta } from './protocol';
 
 export function mergeSite(site: ISite, delta: ISiteDelta): ISite {
   return {

@@ -9,7 +9,8 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Given, IForecasts, IOptionRow, IRights, ISite, ISummary, SiteMessage } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { Given, IForecasts, IOptionRow, IRights, ISite, SiteMessage } from './protocol';
 import { Pace } from '../pace';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, ApiError, pause } from '../runs/model';
 import { mergeSite } from './merge';

@@ -2,7 +2,7 @@
  * @jest-environment jsdom
  */
 import { aQueue, aRun, aSite, english } from '../testing';
-import type { ISite } from '../protocol';
+import type { ISite } from '../site/protocol';
 import { statusWords } from './words';
 
 const said = (changes: Partial<ISite>) => statusWords({ kind: 'live', site: aSite(changes) }, english)!;

@@ -7,7 +7,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { moneyWords } from '../chart/values';
 import { amountWords, fill, mainResource, resourceWord, short } from '../panel/words';
-import type { IQueueRow, ISite, ISummary } from '../protocol';
+import type { ISummary } from '../protocol';
+import type { IQueueRow, ISite } from '../site/protocol';
 import type { SiteState } from '../site/model';
 
 const MICRO = 1e6;

@@ -1,4 +1,5 @@
-import type { Message, SiteMessage } from '../protocol';
+import type { Message } from '../protocol';
+import type { SiteMessage } from '../site/protocol';
 import { ApiError } from '../runs/model';
 import { aDelta, aSite, aView, PlayedApi } from '../testing';
 import type { ISiteApi } from '../site/model';

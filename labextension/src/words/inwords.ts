@@ -8,20 +8,15 @@ import type {
   IDelta,
   IFigure,
   IFinding,
-  IForecast,
-  IForecasts,
-  IOptionRow,
   ISeriesDelta,
-  IServiceStatus,
-  IShapeRow,
   ISummary,
   ITile,
   IVerdict,
   IView,
   Lane,
-  Message,
-  SiteMessage
+  Message
 } from '../protocol';
+import type { IForecast, IForecasts, IOptionRow, IServiceStatus, IShapeRow, SiteMessage } from '../site/protocol';
 import { ApiError, type IRunApi } from '../runs/model';
 import type { ISiteApi } from '../site/model';
 import type { Say } from './served';
