@@ -1,4 +1,4 @@
-"""A day with runs in JupyterLab: by menus and cell buttons, and through what goes wrong around a page."""
+"""A day with runs in JupyterLab: by keyboard alone, by menus and cell buttons, and through what goes wrong around a page."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ from pathlib import Path
 
 import pytest
 from page_builders import Notebook, cell, until_told
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, Page
 
 from jupyter_aicci.client import Client, Program, Run
 from jupyter_aicci.model.spec import parse_spec
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+ONE_LINE = "import time; [time.sleep(0.1) or aicci.step() for _ in range(6000)]"  # as one types it
 
 
 def begun(client: Client, finish: Path, name: str = "digits") -> Run:
     """A run that goes on until it is told."""
     spec = parse_spec({"name": name, "framework": "plain", "python": sys.executable})
     return client.submit(spec, Program(text=until_told(finish)))
+
+
+def palette(page: Page, words: str) -> None:
+    """The command of these words, by its key and its name."""
+    page.keyboard.press("Control+Shift+c")
+    box = page.locator(".lm-CommandPalette-input")
+    box.wait_for()
+    page.keyboard.type(words)
+    page.locator(".lm-CommandPalette-item.lm-mod-active").filter(has_text=words).wait_for()
+    page.keyboard.press("Enter")
 
 
 def panel_of(notebook: Notebook) -> Locator:
@@ -33,6 +44,45 @@ def panel_of(notebook: Notebook) -> Locator:
 
 def state_of(client: Client, name: str) -> str:
     return str(client.run(name).summary()["state"])
+
+
+def test_launching_watching_and_stopping_need_no_mouse(opened: Callable[..., Notebook], client: Client) -> None:
+    """From the palette to the form, to a cell, to its run, to its tab, to its end; no pointer is ever moved."""
+    notebook = opened("1")
+    page = notebook.page
+    notebook.until(notebook._kernel_listens, "the page is connected to an idle kernel")
+    palette(page, "New Run")
+    form = page.locator(".jp-aicci-new-run")
+    notebook.until(lambda: form.count() > 0 and "starts now" in form.inner_text(), "the form says when it would start")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        label = page.evaluate("document.activeElement.labels?.[0]?.textContent ?? document.activeElement.textContent")
+        if label.strip() == "name":
+            page.keyboard.type("by keys")
+        if label.strip() == "Insert cell":
+            break
+    page.keyboard.press("Enter")
+    code = page.locator(".jp-Notebook .jp-CodeCell .cm-content").filter(has_text="%%aicci train --name 'by keys'")
+    code.wait_for()
+    page.wait_for_function("document.activeElement?.classList.contains('cm-content')")
+    page.keyboard.type(ONE_LINE)
+    page.keyboard.press("Shift+Enter")
+    notebook.until(lambda: bool(client.runs()) and state_of(client, "by keys") == "running", "the run is running")
+
+    palette(page, "Open a Run")
+    page.locator(".jp-Dialog select").wait_for()
+    page.keyboard.press("Enter")
+    tab = page.locator(".jp-aicci-tab .jp-aicci-header")
+    notebook.until(lambda: tab.count() > 0 and "running" in tab.inner_text(), "the tab shows it")
+
+    palette(page, "Stop a Run")
+    page.locator(".jp-Dialog select").wait_for()
+    page.keyboard.press("Enter")
+    page.locator(".jp-Dialog button").filter(has_text="Stop it").wait_for()
+    page.keyboard.press("Enter")
+    notebook.until(lambda: state_of(client, "by keys") == "stopped", "the run has stopped")
+    notebook.until(lambda: "stopped" in tab.inner_text(), "the tab says so")
+    assert notebook.errors == []
 
 
 def test_a_cell_that_launches_has_buttons_of_its_own(

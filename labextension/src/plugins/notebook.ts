@@ -27,8 +27,7 @@ export async function insertLine(
   }
   insert(panel, line.startsWith('%%') ? `${line}\n` : line);
   app.shell.activateById(panel.id); // whoever asked from a side panel is to write on in the cell
-  await panel.content.activeCell?.ready;
-  await new Promise(requestAnimationFrame); // its activation comes as a message, and would take the focus back
+  await NotebookActions.focusActiveCell(panel.content, { waitUntilReady: true });
   panel.content.mode = 'edit';
   const editor = panel.content.activeCell?.editor;
   editor?.setCursorPosition({ line: editor.lineCount - 1, column: 0 });
